@@ -1,0 +1,119 @@
+// Guest-physical memory: RAM, ROM and MMIO, found by page. Every access is bounds-checked by construction: the page
+// table below maps a guest page to RAM, to a ROM/alias buffer or to an MMIO device, and nothing else is reachable.
+// Holds the code bitmap (which 128-byte pieces of a RAM page have been decoded) that makes self-modifying code seen.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/result.h"
+#include "core/snapshot.h"
+#include "core/types.h"
+
+namespace lapwing {
+
+constexpr u64 kPageSize = 4096;
+constexpr u64 kPageMask = kPageSize - 1;
+constexpr unsigned kPageShift = 12;
+// MAXPHYADDR of the model, and the highest RAM top.
+constexpr unsigned kPhysicalAddressBits = 40;
+
+// A memory-mapped register window. `offset` is relative to the window's base; size is 1, 2, 4 or 8 and the access lies
+// within the window. Unsupported sizes are the device's to split or to answer with all ones.
+class MmioDevice {
+ public:
+  virtual ~MmioDevice() = default;
+  virtual u64 mmio_read(u64 offset, unsigned size) = 0;
+  virtual void mmio_write(u64 offset, u64 value, unsigned size) = 0;
+};
+
+// The I/O port space as the CPU sees it. size is 1, 2 or 4.
+class PortSpace {
+ public:
+  virtual ~PortSpace() = default;
+  virtual u32 port_in(u16 port, unsigned size) = 0;
+  virtual void port_out(u16 port, u32 value, unsigned size) = 0;
+};
+
+class PhysicalMemory {
+ public:
+  // `ram` has `size` bytes (a multiple of 4 KiB), page-aligned, zeroed by the owner.
+  PhysicalMemory(u8* ram, u64 size);
+
+  u64 ram_size() const { return ram_size_; }
+  u8* ram() { return ram_; }
+  const u8* ram() const { return ram_; }
+  // RAM above 3 GiB-ish goes to 4 GiB and up; below, guest-physical equals the offset in ram().
+  static constexpr u64 kLowRamLimit = 0xC0000000ull;
+
+  // Host pointer of a RAM page for reading / writing, nullptr when the page is not plain RAM for that purpose (MMIO,
+  // unmapped, ROM for writing). `address` may have any offset; the pointer is that of the page's first byte.
+  u8* readable_page(u64 address);
+  u8* writable_page(u64 address);
+
+  // Any-size accesses that may reach MMIO and may cross pages. size <= 8. Unmapped reads give all ones.
+  u64 read(u64 address, unsigned size);
+  void write(u64 address, u64 value, unsigned size);
+  // Bulk copies for DMA and loaders; false when any byte is not RAM. Writes invalidate code.
+  bool read_ram(u64 address, void* out, u64 size);
+  bool write_ram(u64 address, const void* data, u64 size);
+
+  // Maps a device over [base, base+size) (page-granular windows are fastest, others are kept in a list per page).
+  // An overlap with another device is an error naming both.
+  Result<void> map_mmio(u64 base, u64 size, MmioDevice& device, const std::string& name);
+  void unmap_mmio(const MmioDevice& device);
+  // Maps read-only bytes (a ROM); writes are ignored. `data` must outlive the map.
+  Result<void> map_rom(u64 base, const u8* data, u64 size, const std::string& name);
+  // PAM-style control of one 4 KiB page under 1 MiB: what reads and writes reach.
+  enum class Shadow : u8 { kRam, kRamReadOnly, kRomWriteRam, kRom };
+  void set_shadow(u64 page_address, Shadow shadow);
+  // A20 gate: off forces address bit 20 to zero.
+  void set_a20(bool enabled);
+  bool a20() const { return a20_; }
+
+  // Code tracking: bit n of a page's word = bytes [128n, 128n+128) hold decoded instructions.
+  u32 code_bits(u64 address) const;
+  void mark_code(u64 address, u64 size);
+  void clear_code(u64 page_address);
+  // Called with (address, size) before a write to bytes that are marked as code, by CPU, DMA or another CPU; the
+  // listener drops the decoded blocks and clears the marks.
+  void on_code_write(std::function<void(u64 address, u64 size)> listener) { code_write_ = std::move(listener); }
+  // Called when page kinds changed (shadow, MMIO, A20): translations held elsewhere must be dropped.
+  void on_map_change(std::function<void()> listener) { map_change_ = std::move(listener); }
+  // Called once when a page gets its first code mark, so that write translations to it are dropped.
+  void on_first_code(std::function<void(u64 page_address)> listener) { first_code_ = std::move(listener); }
+
+  // Hash over RAM contents.
+  void hash_ram(StateHash& hash) const;
+  void save(StateWriter& out) const;
+  bool load(StateReader& in);
+
+ private:
+  struct Window {
+    u64 base;
+    u64 size;
+    MmioDevice* device;
+    const u8* rom;
+    std::string name;
+  };
+  Window* window_at(u64 address);
+  const Window* window_at(u64 address) const { return const_cast<PhysicalMemory*>(this)->window_at(address); }
+  u64 gate(u64 address) const { return a20_ ? address : (address & ~(1ull << 20)); }
+  u64 ram_offset(u64 address) const;
+  Result<void> add_window(Window window);
+  Shadow shadow_at(u64 address) const;
+  void note_code_write(u64 address, u64 size);
+
+  u8* ram_;
+  u64 ram_size_;
+  bool a20_ = true;
+  std::vector<Window> windows_;  // sorted by base
+  std::vector<u32> code_;        // per RAM page
+  std::vector<Shadow> shadow_;   // 256 pages under 1 MiB
+  std::function<void(u64, u64)> code_write_;
+  std::function<void()> map_change_;
+  std::function<void(u64)> first_code_;
+};
+
+}  // namespace lapwing
