@@ -1,5 +1,7 @@
 #include "core/cpu/fpu/float80.h"
 
+#include <utility>
+
 #include "core/cpu/fpu/float80_internal.h"
 
 namespace lapwing::float80 {
