@@ -1,0 +1,162 @@
+// A private apt: its own sources, lists and cache below the user's cache folder; the system's stay untouched.
+// Mirrors are those of the machine's own sources; indexes must be signed by Debian's archive keys.
+import fs from "node:fs";
+import path from "node:path";
+import { spawn } from "node:child_process";
+import { SetupError, cachePath, say } from "./cache.mjs";
+import { capture, findProgram } from "./process.mjs";
+
+const kKeyring = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+function osRelease() {
+  const fields = {};
+  for (const file of ["/etc/os-release", "/usr/lib/os-release"]) {
+    if (!fs.existsSync(file)) continue;
+    for (const line of fs.readFileSync(file, "utf8").split("\n")) {
+      const match = /^(\w+)="?(.*?)"?$/.exec(line);
+      if (match) fields[match[1]] = match[2];
+    }
+    break;
+  }
+  return fields;
+}
+
+export function requireDebian() {
+  const release = osRelease();
+  if (release.ID !== "debian" || !findProgram("apt-get") || !findProgram("dpkg")) {
+    throw new SetupError(
+      "automatic set-up needs Debian 12 or 13; elsewhere put emcc (3.1.69 or newer), cmake, ninja and clang on PATH",
+    );
+  }
+  return release.VERSION_CODENAME;
+}
+
+/** The machine's Debian mirrors: { main: [URI], security: [URI] }. */
+function machineMirrors(codename) {
+  const listing = capture("apt-get", ["indextargets", "--format", "$(CREATED_BY)|$(REPO_URI)|$(RELEASE)"]);
+  const mirrors = { main: new Set(), security: new Set() };
+  for (const line of listing.split("\n")) {
+    const [kind, uri, release] = line.split("|");
+    if (kind !== "Packages") continue;
+    if (release === codename || release === "stable") mirrors.main.add(uri);
+    if (release === `${codename}-security` || release === "stable-security") mirrors.security.add(uri);
+  }
+  if (mirrors.main.size === 0) {
+    throw new SetupError(`apt's sources list no mirror for Debian ${codename}; add one and run again`);
+  }
+  return mirrors;
+}
+
+export class PrivateApt {
+  /** suite: Debian code name; architectures: the first is the native one. */
+  constructor(suite, architectures) {
+    this.suite = suite;
+    this.architectures = architectures;
+    this.home = cachePath("apt", `${suite}-${architectures.join("-")}`);
+    this.updated = false;
+  }
+
+  configure_() {
+    const mirrors = machineMirrors(requireDebian());
+    if (!fs.existsSync(kKeyring)) {
+      throw new SetupError("Debian's archive keys are missing: install the package debian-archive-keyring");
+    }
+    for (const folder of ["lists/partial", "cache/archives/partial", "debs"]) {
+      fs.mkdirSync(path.join(this.home, folder), { recursive: true });
+    }
+    const options = `[arch=${this.architectures.join(",")} signed-by=${kKeyring}]`;
+    const lines = [...mirrors.main].map((uri) => `deb ${options} ${uri} ${this.suite} main`);
+    for (const uri of mirrors.security) lines.push(`deb ${options} ${uri} ${this.suite}-security main`);
+    fs.writeFileSync(path.join(this.home, "sources.list"), lines.join("\n") + "\n");
+    fs.writeFileSync(path.join(this.home, "status"), "");
+    const settings = {
+      "Dir::Etc::SourceList": path.join(this.home, "sources.list"),
+      "Dir::Etc::SourceParts": "/dev/null",
+      "Dir::State::Lists": path.join(this.home, "lists"),
+      "Dir::State::status": path.join(this.home, "status"),
+      "Dir::Cache": path.join(this.home, "cache"),
+      "APT::Architecture": this.architectures[0],
+      "APT::Sandbox::User": "",
+      "Acquire::Languages": "none",
+      "Acquire::Retries": "3",
+    };
+    const text = Object.entries(settings).map(([key, value]) => `${key} "${value}";\n`);
+    text.push(`APT::Architectures { ${this.architectures.map((arch) => `"${arch}";`).join(" ")} };\n`);
+    fs.writeFileSync(path.join(this.home, "apt.conf"), text.join(""));
+  }
+
+  run_(program, args) {
+    const env = { ...process.env, APT_CONFIG: path.join(this.home, "apt.conf"), LC_ALL: "C.UTF-8" };
+    return capture(program, args, { env, cwd: path.join(this.home, "debs") });
+  }
+
+  update() {
+    if (this.updated) return;
+    this.configure_();
+    say(`reading Debian ${this.suite}'s package index (${this.architectures.join(", ")})`);
+    this.run_("apt-get", ["update", "-qq", "--error-on=any"]);
+    this.updated = true;
+  }
+
+  /** The newest version's record: { name, architecture, version, sha256, size, depends }. */
+  show(name, architecture = this.architectures[0]) {
+    this.update();
+    const text = this.run_("apt-cache", ["show", "--no-all-versions", `${name}:${architecture}`]);
+    const field = (key) => new RegExp(`^${key}: (.*)$`, "m").exec(text)?.[1] ?? "";
+    return {
+      name,
+      architecture,
+      version: field("Version"),
+      sha256: field("SHA256"),
+      size: Number(field("Size")),
+      depends: field("Depends"),
+    };
+  }
+
+  /** Downloads (apt verifies against the signed index; a partial file is resumed) and returns the .deb's path. */
+  async download(record) {
+    const folder = path.join(this.home, "debs");
+    const escaped = record.version.replaceAll(":", "%3a");
+    const isThis = (file) => file.startsWith(`${record.name}_${escaped}_`) && file.endsWith(".deb");
+    const megabytes = (bytes) => (bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0);
+    say(`downloading ${record.name} ${record.version} (${megabytes(record.size)} MB)`);
+    await this.downloadWithProgress_(record, folder, isThis);
+    const file = fs.readdirSync(folder).find(isThis);
+    if (!file) throw new SetupError(`apt-get download ${record.name} left no file`);
+    return path.join(folder, file);
+  }
+
+  downloadWithProgress_(record, folder, isThis) {
+    const args = ["download", "-q", `${record.name}:${record.architecture}=${record.version}`];
+    const env = { ...process.env, APT_CONFIG: path.join(this.home, "apt.conf"), LC_ALL: "C.UTF-8" };
+    const child = spawn("apt-get", args, { env, cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
+    let words = "";
+    child.stdout.on("data", () => {});
+    child.stderr.on("data", (data) => (words += data));
+    const report = () => {
+      const file = fs.readdirSync(folder).find(isThis);
+      const size = file ? fs.statSync(path.join(folder, file)).size : 0;
+      if (size < record.size) say(`  ${record.name}: ${Math.floor((size / record.size) * 100)}%`);
+    };
+    const timer = setInterval(report, 5000);
+    return new Promise((resolve, reject) => {
+      child.on("error", (error) => reject(new SetupError(`cannot run apt-get: ${error.message}`)));
+      child.on("close", (status) => {
+        clearInterval(timer);
+        if (status === 0) return resolve();
+        const line = words.split("\n").findLast((text) => text.startsWith("E:")) ?? `status ${status}`;
+        reject(new SetupError(`cannot download ${record.name}: ${line}; run again to resume`));
+      });
+    });
+  }
+
+  extract(deb, directory) {
+    capture("dpkg-deb", ["-x", deb, directory]);
+  }
+
+  /** Drops downloaded packages once they are unpacked. */
+  clean() {
+    fs.rmSync(path.join(this.home, "debs"), { recursive: true, force: true });
+    fs.mkdirSync(path.join(this.home, "debs"), { recursive: true });
+  }
+}
