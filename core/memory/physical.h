@@ -1,6 +1,12 @@
-// Guest-physical memory: RAM, ROM and MMIO, found by page. Every access is bounds-checked by construction: the page
-// table below maps a guest page to RAM, to a ROM/alias buffer or to an MMIO device, and nothing else is reachable.
-// Holds the code bitmap (which 128-byte pieces of a RAM page have been decoded) that makes self-modifying code seen.
+// Guest-physical memory: RAM, ROM and MMIO, found by page. Every access is bounds-checked by construction:
+// the page table below maps a guest page to RAM, to a ROM/alias buffer or to an MMIO device, and nothing else
+// is reachable. Holds the code bitmap (which 128-byte pieces of a RAM page have been decoded) that makes
+// self-modifying code seen.
+//
+// Guest-physical map: RAM below 3 GiB at its own offset, the rest from 4 GiB up. 0xA0000-0xBFFFF is never
+// RAM: it is whoever maps it, else unmapped. 0xC0000-0xFFFFF is RAM or ROM, page by page, as set_shadow()
+// says (at first RAM). Elsewhere a window (MMIO or ROM) hides RAM under it. Unmapped reads give all ones,
+// unmapped writes are lost. Unsupported: SMRAM (system management mode does not exist).
 #pragma once
 
 #include <functional>
@@ -19,8 +25,8 @@ constexpr unsigned kPageShift = 12;
 // MAXPHYADDR of the model, and the highest RAM top.
 constexpr unsigned kPhysicalAddressBits = 40;
 
-// A memory-mapped register window. `offset` is relative to the window's base; size is 1, 2, 4 or 8 and the access lies
-// within the window. Unsupported sizes are the device's to split or to answer with all ones.
+// A memory-mapped register window. `offset` is relative to the window's base; size is 1, 2, 4 or 8 and the
+// access lies within the window. Unsupported sizes are the device's to split or to answer with all ones.
 class MmioDevice {
  public:
   virtual ~MmioDevice() = default;
@@ -47,8 +53,9 @@ class PhysicalMemory {
   // RAM above 3 GiB-ish goes to 4 GiB and up; below, guest-physical equals the offset in ram().
   static constexpr u64 kLowRamLimit = 0xC0000000ull;
 
-  // Host pointer of a RAM page for reading / writing, nullptr when the page is not plain RAM for that purpose (MMIO,
-  // unmapped, ROM for writing). `address` may have any offset; the pointer is that of the page's first byte.
+  // Host pointer of a RAM page for reading / writing, nullptr when the page is not plain RAM for that purpose
+  // (MMIO, unmapped, ROM for writing). `address` may have any offset; the pointer is that of the page's first
+  // byte.
   u8* readable_page(u64 address);
   u8* writable_page(u64 address);
 
@@ -59,9 +66,12 @@ class PhysicalMemory {
   bool read_ram(u64 address, void* out, u64 size);
   bool write_ram(u64 address, const void* data, u64 size);
 
-  // Maps a device over [base, base+size) (page-granular windows are fastest, others are kept in a list per page).
-  // An overlap with another device is an error naming both.
+  // Maps a device over [base, base+size) (page-granular windows are fastest, others are kept in a list per
+  // page). An overlap with another device is an error naming both.
   Result<void> map_mmio(u64 base, u64 size, MmioDevice& device, const std::string& name);
+  // Maps a window that the guest placed (a BAR). It may overlap anything: fixed windows win, then lower
+  // `priority`, then RAM loses.
+  void map_movable(u64 base, u64 size, MmioDevice& device, const std::string& name, unsigned priority);
   void unmap_mmio(const MmioDevice& device);
   // Maps read-only bytes (a ROM); writes are ignored. `data` must outlive the map.
   Result<void> map_rom(u64 base, const u8* data, u64 size, const std::string& name);
@@ -76,13 +86,21 @@ class PhysicalMemory {
   u32 code_bits(u64 address) const;
   void mark_code(u64 address, u64 size);
   void clear_code(u64 page_address);
-  // Called with (address, size) before a write to bytes that are marked as code, by CPU, DMA or another CPU; the
-  // listener drops the decoded blocks and clears the marks.
-  void on_code_write(std::function<void(u64 address, u64 size)> listener) { code_write_ = std::move(listener); }
+  // Called with (address, size) before a write to bytes that are marked as code, by CPU, DMA or another CPU;
+  // the listener drops the decoded blocks and clears the marks.
+  void on_code_write(std::function<void(u64 address, u64 size)> listener) {
+    code_write_ = std::move(listener);
+  }
   // Called when page kinds changed (shadow, MMIO, A20): translations held elsewhere must be dropped.
   void on_map_change(std::function<void()> listener) { map_change_ = std::move(listener); }
   // Called once when a page gets its first code mark, so that write translations to it are dropped.
   void on_first_code(std::function<void(u64 page_address)> listener) { first_code_ = std::move(listener); }
+
+  // Called before every access to a device window, so that the owner of the clock can charge it and log
+  // writes.
+  void on_mmio_access(std::function<void(u64 address, u64 value, unsigned size, bool write)> listener) {
+    mmio_access_ = std::move(listener);
+  }
 
   // Hash over RAM contents.
   void hash_ram(StateHash& hash) const;
@@ -93,27 +111,48 @@ class PhysicalMemory {
   struct Window {
     u64 base;
     u64 size;
-    MmioDevice* device;
+    MmioDevice* device;  // nullptr: ROM
     const u8* rom;
     std::string name;
+    unsigned priority;  // 0 = fixed
+    bool contains(u64 address) const { return address - base < size; }
   };
-  Window* window_at(u64 address);
-  const Window* window_at(u64 address) const { return const_cast<PhysicalMemory*>(this)->window_at(address); }
+  static constexpr u64 kNoRam = ~0ull;
+  // Per RAM page: may plain loads / stores use it directly?
+  static constexpr u8 kReadable = 1;
+  static constexpr u8 kWritable = 2;
+
+  const Window* window_at(u64 address) const;
   u64 gate(u64 address) const { return a20_ ? address : (address & ~(1ull << 20)); }
   u64 ram_offset(u64 address) const;
-  Result<void> add_window(Window window);
   Shadow shadow_at(u64 address) const;
-  void note_code_write(u64 address, u64 size);
+  // Whether RAM answers reads and writes at this address when no window does.
+  u8 ram_rights(u64 address) const;
+  bool page_has_window(u64 page_address) const;
+  const u8* rom_page(u64 address) const;
+  void refresh_pages(u64 base, u64 size);
+  static bool overlap(const Window& a, const Window& b) {
+    return a.base < b.base + b.size && b.base < a.base + a.size;
+  }
+  Result<void> add_fixed(Window window);
+  void insert_window(Window window);
+  void map_changed(u64 base, u64 size);
+  u64 read_in_page(u64 address, unsigned size);
+  void write_in_page(u64 address, u64 value, unsigned size);
+  void store_ram(u64 address, u64 offset, const void* data, u64 size);
+  void note_code_write(u64 address, u64 offset, u64 size);
 
   u8* ram_;
   u64 ram_size_;
   bool a20_ = true;
-  std::vector<Window> windows_;  // sorted by base
+  std::vector<Window> windows_;  // by priority, then base
+  std::vector<u8> flags_;        // per RAM page
   std::vector<u32> code_;        // per RAM page
   std::vector<Shadow> shadow_;   // 256 pages under 1 MiB
   std::function<void(u64, u64)> code_write_;
   std::function<void()> map_change_;
   std::function<void(u64)> first_code_;
+  std::function<void(u64, u64, unsigned, bool)> mmio_access_;
 };
 
 }  // namespace lapwing

@@ -1,0 +1,67 @@
+// Translation look-aside buffer of one CPU. Its contents are machine state (a guest sees refills through accessed
+// bits): fixed size, direct-mapped, filled in program order. One table per access mode. An entry exists only for RAM
+// (or ROM, reading), so a hit can never touch anything else.
+#pragma once
+
+#include <array>
+
+#include "core/memory/physical.h"
+#include "core/types.h"
+
+namespace lapwing {
+
+// Whose rights a data access has. kKernelSmap: supervisor with CR4.SMAP set and EFLAGS.AC clear.
+enum class AccessMode : u8 { kUser, kKernel, kKernelSmap };
+constexpr unsigned kAccessModes = 3;
+
+// Tags are linear page addresses; a tag that cannot match any address indexing its slot means "absent".
+struct TlbEntry {
+  u64 tag_read;
+  u64 tag_write;        // absent while the page holds decoded code, is clean in the page table, or is read-only
+  u64 physical;         // page address
+  std::uintptr_t addend;  // host address = linear address + addend
+  u8 write_allowed;     // paging lets this mode write (tag_write may still be absent because of code)
+  u8 global;
+};
+
+struct FetchEntry {
+  u64 tag;
+  u64 physical;
+  u8 global;
+};
+
+class Tlb {
+ public:
+  static constexpr unsigned kDataEntries = 256;
+  static constexpr unsigned kFetchEntries = 256;
+
+  Tlb() { flush_all(); }
+  static constexpr unsigned index_of(u64 linear) {
+    return static_cast<unsigned>(linear >> kPageShift) & (kDataEntries - 1);
+  }
+  // A tag that no address with index `index` can match.
+  static constexpr u64 absent_tag(unsigned index) { return static_cast<u64>(index ^ 1) << kPageShift; }
+
+  TlbEntry* data(AccessMode mode) { return data_[static_cast<unsigned>(mode)].data(); }
+  FetchEntry& fetch(bool user, u64 linear) { return fetch_[user ? 1 : 0][index_of(linear)]; }
+
+  void flush_all();
+  void flush_non_global();
+  void flush_page(u64 linear);
+  // Drops write tags of a physical page in every mode (it now holds code). Host-side only: rights stay known.
+  void drop_write_tags(u64 physical_page);
+  // Host addends rebuilt after a restore, write tags where allowed and not code.
+  void save(StateWriter& out) const;
+  bool load(StateReader& in, PhysicalMemory& memory);
+
+  // Changes whenever a fetch entry is dropped or replaced: lookups memoised by linear address are valid while equal.
+  u64 fetch_generation() const { return fetch_generation_; }
+  void fetch_changed() { ++fetch_generation_; }
+
+ private:
+  std::array<std::array<TlbEntry, kDataEntries>, kAccessModes> data_;
+  std::array<std::array<FetchEntry, kFetchEntries>, 2> fetch_;
+  u64 fetch_generation_ = 1;
+};
+
+}  // namespace lapwing
