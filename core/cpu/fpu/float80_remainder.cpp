@@ -118,8 +118,11 @@ Float80 scale(FpContext& context, Float80 a, Float80 b) {
   }
   note_denormal(context, kind_a);
   note_denormal(context, kind_b);
+  if (kind_b == Kind::zero) {
+    return a;
+  }
   const Unpacked x = unpack(a);
-  const i32 exponent = x.exponent + (kind_b == Kind::zero ? 0 : truncated_power(b));
+  const i32 exponent = x.exponent + truncated_power(b);
   if (!context.masked(kFpOverflow) && exponent - kExponentAdjustment >= kMaxExponent) {
     context.raise(kFpOverflow | kFpPrecision | kFpRoundedUp);
     return infinity(a.sign());

@@ -97,9 +97,9 @@ inline u128 shift_right_jam(u128 value, i32 count) {
   return (value >> count) | ((value << (128 - count)) != 0 ? 1 : 0);
 }
 
-inline u128 join(u64 high, u64 low) { return (static_cast<u128>(high) << 64) | low; }
-inline u64 high_half(u128 value) { return static_cast<u64>(value >> 64); }
-inline u64 low_half(u128 value) { return static_cast<u64>(value); }
+constexpr u128 join(u64 high, u64 low) { return (static_cast<u128>(high) << 64) | low; }
+constexpr u64 high_half(u128 value) { return static_cast<u64>(value >> 64); }
+constexpr u64 low_half(u128 value) { return static_cast<u64>(value); }
 
 inline i32 leading_zeros(u128 value) {
   const u64 high = high_half(value);

@@ -1,0 +1,204 @@
+// One logical processor: architectural state, translation, exceptions and interrupts, and the run loop over decoded
+// blocks. It knows its interrupt unit (local APIC), physical memory, ports and clock only through interfaces.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "core/clock.h"
+#include "core/cpu/decode/instruction.h"
+#include "core/cpu/model.h"
+#include "core/cpu/pins.h"
+#include "core/cpu/state.h"
+#include "core/irq_trace.h"
+#include "core/memory/paging.h"
+#include "core/memory/physical.h"
+#include "core/memory/tlb.h"
+
+namespace lapwing {
+
+class BlockCache;
+struct Block;
+
+// An exception on its way to delivery.
+struct Fault {
+  u8 vector = 0;
+  bool has_error_code = false;
+  u32 error_code = 0;
+  bool is_trap = false;  // RIP of the next instruction is saved
+};
+
+// Why the inner loop stopped in the middle of a block.
+enum class Interruption : u8 {
+  kNone,
+  kFault,  // fault_ holds it; the instruction had no effect
+  kSlow,   // the instruction needs MMIO, a code page or a watchpoint: run it alone in slow mode
+};
+
+// What the CPU asks of the machine after run().
+enum class CpuRequest : u8 { kNone, kTripleFault };
+
+class Cpu final : public CpuPins, public Saveable {
+ public:
+  struct Wiring {
+    Clock& clock;
+    IrqTrace& trace;
+    PhysicalMemory& memory;
+    PortSpace& ports;
+    BlockCache& blocks;
+    const CpuModel& model;
+    unsigned index;     // 0 = bootstrap processor
+    unsigned cpu_count;
+  };
+  explicit Cpu(const Wiring& wiring);
+  ~Cpu() override;
+
+  // The local APIC (or the adapter for a machine without one); set once, before the first run.
+  void attach(InterruptUnit& unit) { unit_ = &unit; }
+
+  // RESET: power-on state of SDM vol. 3 table "IA-32 and Intel 64 Processor States Following Power-up, Reset, or INIT".
+  void reset();
+  void init_reset();
+
+  // Runs at most `max_instructions`, keeping the clock exact. Returns early when halted, after any access that may have
+  // changed time, deadlines or pending events, and after yielding instructions (PAUSE, HLT).
+  void run(u64 max_instructions);
+  bool halted() const { return state.activity != Activity::kRunning; }
+  // True when run() would make progress: running, or halted with a wake-up event pending.
+  bool runnable() const;
+  CpuRequest take_request();
+  // The last run() ended at PAUSE (SMP round-robin passes the turn on).
+  bool yielded() const { return yielded_; }
+
+  // CpuPins
+  void set_intr(bool level) override { intr_ = level; }
+  void nmi(CauseId cause) override;
+  void smi(CauseId cause) override;
+  void init(CauseId cause) override;
+  void sipi(u8 vector, CauseId cause) override;
+
+  // RIP of the instruction being executed. Exact for `in` of the current block.
+  u64 current_rip(const Instruction& in) const { return wrap_rip(state.gpr[kRipSlot] + in.offset); }
+  u64 next_rip(const Instruction& in) const { return wrap_rip(state.gpr[kRipSlot] + in.next_offset()); }
+  u64 wrap_rip(u64 rip) const { return rip & rip_mask_; }
+
+  // Exceptions: recorded here, delivered by the run loop. All return false, so handlers can `return cpu.raise(...)`.
+  bool raise(Vector vector);                  // without error code
+  bool raise(Vector vector, u32 error_code);
+  bool raise_page_fault(u64 linear, u32 error_code);
+  bool raise_ud() { return raise(kUD); }
+  bool raise_gp(u32 error_code = 0) { return raise(kGP, error_code); }
+
+  // Makes the clock, and the trace's idea of who executes, exact for the instruction `in` (it counts as not retired).
+  void sync_time(const Instruction& in);
+  u64 tsc(const Instruction& in);
+
+  // Slow path of memory accesses (access.h holds the fast one). nullptr: interrupted (fault or slow mode needed) or, in
+  // slow mode, an MMIO page: then `mmio` is set and the caller uses physical().
+  struct HostPointer {
+    u8* pointer;
+    bool mmio;
+    u64 physical;
+  };
+  HostPointer translate_slow(u64 linear, unsigned size, AccessType type, bool stack, AccessMode mode);
+  bool read_slow(u64 linear, void* out, unsigned size, bool stack, AccessMode mode);
+  bool write_slow(u64 linear, const void* data, unsigned size, bool stack, AccessMode mode);
+  // Write-checks all bytes without writing (read-modify-write, multi-part stores).
+  bool probe_write(u64 linear, unsigned size, bool stack, AccessMode mode);
+  // Limit, type and presence checks of a legacy-mode segment; false = #GP / #SS raised.
+  bool check_segment(u8 segment, u64 offset, unsigned size, bool write);
+
+  // Access mode of ordinary data accesses, and of accesses that are always supervisor (descriptor tables, TSS, IDT).
+  AccessMode data_mode() const { return data_mode_; }
+  AccessMode system_mode() const;
+  TlbEntry* tlb_entries() const { return tlb_entries_; }
+  // Bit n: segment register n (Seg) needs no limit or rights check for data reads and writes.
+  u32 simple_segments() const { return simple_segments_; }
+  // Linear addresses are 32 bits wide outside 64-bit mode.
+  u64 linear_mask() const { return linear_mask_; }
+
+  // Re-derives everything that depends on CPL, CR0, CR3, CR4, EFER, RFLAGS.AC/VM or segment registers: access mode,
+  // decoder mode, stack mask. Call after changing any of them.
+  void update_mode();
+  void flush_tlb(bool including_global);
+  void invalidate_page(u64 linear);
+  // CR3 changes: reloads PDPTEs under PAE (false = #GP raised) and flushes as SDM vol. 3 demands.
+  bool set_cr3(u64 value);
+  void drop_write_tags(u64 physical_page) { tlb_.drop_write_tags(physical_page); }
+
+  // For handlers that halt, yield, or need the run loop to look for events (kAttrLeave rows already do the last).
+  void halt() { state.activity = Activity::kHalted; }
+  void yield_turn() { yielded_ = true; }
+  void request_leave() { leave_ = true; }
+  void triple_fault();
+
+  // Interrupt and exception delivery (core/cpu/interrupts.cpp). False = a nested fault was raised instead.
+  enum class EventKind : u8 { kException, kExternal, kSoftware, kInt3, kInt1, kNmi };
+  bool deliver(u8 vector, EventKind kind, const Fault* fault, u64 return_rip);
+
+  void save(StateWriter& out) const override;
+  bool load(StateReader& in) override;
+
+  // Linear to physical without side effects; false when not mapped. For debuggers and the view.
+  bool probe_linear(u64 linear, u64& physical) const;
+
+  CpuState state;
+  // The machine, as handlers see it.
+  Clock& clock;
+  IrqTrace& trace;
+  PhysicalMemory& memory;
+  PortSpace& ports;
+  const CpuModel& model;
+  const unsigned index;
+  const unsigned cpu_count;
+  InterruptUnit& unit() { return *unit_; }
+
+  bool slow_mode() const { return slow_mode_; }
+  Interruption interruption() const { return interruption_; }
+  const Fault& fault() const { return fault_; }
+
+ private:
+  friend class Interpreter;
+  bool service_events();
+  void step();
+  void run_blocks();
+  void handle_interruption(const Instruction& in);
+  void deliver_fault(u64 rip);
+  Block* find_block();
+  bool translate_fetch(u64 linear, u64& physical);
+  void retire_executed();
+  HostPointer fill_and_locate(u64 linear, AccessType type, AccessMode mode, bool stack);
+  u32 decode_mode() const;
+
+  InterruptUnit* unit_ = nullptr;
+  BlockCache& blocks_;
+  Tlb tlb_;
+  TlbEntry* tlb_entries_ = nullptr;  // of data_mode_
+  AccessMode data_mode_ = AccessMode::kKernel;
+  u64 pdptes_[4] = {};
+  u64 rip_mask_ = 0xFFFF;
+  u64 linear_mask_ = 0xFFFFFFFF;
+  u32 simple_segments_ = 0;
+  u32 mode_key_ = 0;     // what decoding depends on
+  i64 slice_budget_ = 0;  // state.budget at the last clock synchronisation
+  const Block* block_ = nullptr;
+  bool slow_mode_ = false;
+  bool leave_ = false;
+  bool yielded_ = false;
+  Interruption interruption_ = Interruption::kNone;
+  Fault fault_;
+  CpuRequest request_ = CpuRequest::kNone;
+
+  // Inputs latched from the pins.
+  bool intr_ = false;
+  bool nmi_pending_ = false;
+  bool init_pending_ = false;
+  bool sipi_pending_ = false;
+  bool smi_pending_ = false;
+  u8 sipi_vector_ = 0;
+  CauseId nmi_cause_ = 0;
+  // Debug traps of the instruction that just retired (DR6 bits), delivered before the next one.
+  u64 pending_debug_ = 0;
+};
+
+}  // namespace lapwing
