@@ -94,7 +94,13 @@ export class PrivateApt {
     if (this.updated) return;
     this.configure_();
     say(`reading Debian ${this.suite}'s package index (${this.architectures.join(", ")})`);
-    this.run_("apt-get", ["update", "-qq", "--error-on=any"]);
+    try {
+      this.run_("apt-get", ["update", "-qq", "--error-on=any"]);
+    } catch (error) {
+      const hasIndex = fs.readdirSync(path.join(this.home, "lists")).some((name) => name.includes("_Packages"));
+      if (!hasIndex) throw error;
+      say("a package index could not be read (mirror out of step?); going on with the others");
+    }
     this.updated = true;
   }
 
@@ -105,7 +111,7 @@ export class PrivateApt {
     const field = (key) => new RegExp(`^${key}: (.*)$`, "m").exec(text)?.[1] ?? "";
     return {
       name,
-      architecture,
+      architecture: field("Architecture"),
       version: field("Version"),
       sha256: field("SHA256"),
       size: Number(field("Size")),
@@ -117,7 +123,7 @@ export class PrivateApt {
   async download(record) {
     const folder = path.join(this.home, "debs");
     const escaped = record.version.replaceAll(":", "%3a");
-    const isThis = (file) => file.startsWith(`${record.name}_${escaped}_`) && file.endsWith(".deb");
+    const isThis = (file) => file === `${record.name}_${escaped}_${record.architecture}.deb`;
     const megabytes = (bytes) => (bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0);
     say(`downloading ${record.name} ${record.version} (${megabytes(record.size)} MB)`);
     await this.downloadWithProgress_(record, folder, isThis);
@@ -126,8 +132,12 @@ export class PrivateApt {
     return path.join(folder, file);
   }
 
+  qualified_({ name, architecture }) {
+    return architecture === "all" ? name : `${name}:${architecture}`;
+  }
+
   downloadWithProgress_(record, folder, isThis) {
-    const args = ["download", "-q", `${record.name}:${record.architecture}=${record.version}`];
+    const args = ["download", "-q", `${this.qualified_(record)}=${record.version}`];
     const env = { ...process.env, APT_CONFIG: path.join(this.home, "apt.conf"), LC_ALL: "C.UTF-8" };
     const child = spawn("apt-get", args, { env, cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
     let words = "";

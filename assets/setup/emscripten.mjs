@@ -59,6 +59,7 @@ function prune(root) {
       else if (unused(entry.name)) fs.rmSync(full);
     }
   };
+  for (const name of ["pic", "lto", "lto-pic"]) fs.rmSync(path.join(libraries, name), { recursive: true, force: true });
   visit(libraries);
 }
 
