@@ -1,0 +1,69 @@
+import type { PlainError } from "../errors";
+import type { FileKind, MachineConfig } from "./engine";
+
+/** Where a file's bytes come from. A Blob is a file that the reader dropped in. */
+export type FileSource = { url: string } | { bytes: Uint8Array } | { blob: Blob };
+
+export interface BootFile {
+  kind: FileKind;
+  /** For progress and error messages. */
+  name: string;
+  source: FileSource;
+  args?: string;
+}
+
+export interface BootRequest {
+  wasm: FileSource;
+  config: MachineConfig;
+  files: BootFile[];
+  clock: "virtual" | "realtime";
+  /** Leave the machine paused at its first instruction. */
+  paused?: boolean;
+}
+
+/** What a session can be asked, and what it answers. */
+export interface Requests {
+  boot: [BootRequest, void];
+  run: [void, void];
+  pause: [void, void];
+  reset: [void, void];
+  powerButton: [void, void];
+  serialInput: [{ port: number; bytes: Uint8Array }, void];
+  key: [{ code: number; isPressed: boolean }, void];
+  query: [string, string];
+  readMemory: [{ address: number; size: number; isVirtual: boolean }, Uint8Array];
+  saveSnapshot: [void, Uint8Array];
+  loadSnapshot: [Uint8Array, void];
+  statistics: [void, Statistics];
+  /** Answers once virtual time has reached `ns`. */
+  untilVirtual: [number, void];
+}
+export type RequestName = keyof Requests;
+export type RequestOf<N extends RequestName> = Requests[N][0];
+export type ReplyOf<N extends RequestName> = Requests[N][1];
+
+export interface Statistics {
+  instructions: number;
+  ns: number;
+  haltedNs: number;
+  /** Host time spent inside the engine. */
+  busyNs: number;
+  isRunning: boolean;
+}
+
+export type EndReason = "power-off" | "reset" | "triple-fault" | "exit" | "idle" | "replay-end" | "breakpoint";
+
+export type SessionEvent =
+  | { event: "progress"; stage: "download"; file: string; loaded: number; total: number | undefined }
+  | { event: "progress"; stage: "start" | "kernel" }
+  | { event: "serial"; port: number; bytes: Uint8Array; ns: number }
+  | { event: "state"; isRunning: boolean }
+  | { event: "ended"; reason: EndReason; status: number; ns: number }
+  | { event: "failed"; error: PlainError };
+
+/** Messages between a page and its Worker. */
+export type ToWorker = { id: number; name: RequestName; argument: unknown };
+export type FromWorker =
+  | { id: number; result: unknown }
+  | { id: number; error: PlainError }
+  | SessionEvent;

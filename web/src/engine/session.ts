@@ -1,0 +1,157 @@
+import { LapwingError, toPlain } from "../errors";
+import { DoorStop } from "./door";
+import { Engine } from "./engine";
+import { fetchFile, readSource } from "./files";
+import { hostLoop } from "./host_loop";
+import { compileEngine, instantiateEngine, requireWebAssembly } from "./instantiate";
+import { Pump } from "./pump";
+import type {
+  BootFile, BootRequest, EndReason, FileSource, ReplyOf, RequestName, RequestOf, SessionEvent, Statistics,
+} from "./protocol";
+
+const uarts = 2;
+
+const endReasons: Partial<Record<DoorStop, EndReason>> = {
+  [DoorStop.PowerOff]: "power-off",
+  [DoorStop.Reset]: "reset",
+  [DoorStop.TripleFault]: "triple-fault",
+  [DoorStop.ExitRequest]: "exit",
+  [DoorStop.IdleForever]: "idle",
+  [DoorStop.ReplayEnd]: "replay-end",
+  [DoorStop.Breakpoint]: "breakpoint",
+};
+
+interface Running {
+  engine: Engine;
+  pump: Pump;
+}
+
+/** One machine with its pump, answering requests. Lives in a Worker in a page, in process in Node. */
+export class Session {
+  readonly #emit: (event: SessionEvent) => void;
+  #running: Running | undefined;
+  #waiters: { ns: number; resolve: () => void }[] = [];
+
+  constructor(emit: (event: SessionEvent) => void) {
+    this.#emit = emit;
+  }
+
+  handle<N extends RequestName>(name: N, argument: RequestOf<N>): Promise<ReplyOf<N>> | ReplyOf<N> {
+    const handlers: { [K in RequestName]: (argument: RequestOf<K>) => Promise<ReplyOf<K>> | ReplyOf<K> } = {
+      boot: (request) => this.#boot(request),
+      run: () => this.#setRunning(true),
+      pause: () => this.#setRunning(false),
+      reset: () => this.#input((engine) => engine.reset()),
+      powerButton: () => this.#input((engine) => engine.powerButton()),
+      serialInput: ({ port, bytes }) => this.#input((engine) => engine.serialInput(port, bytes)),
+      key: ({ code, isPressed }) => this.#input((engine) => engine.key(code, isPressed)),
+      query: (question) => this.#machine.engine.query(question),
+      readMemory: ({ address, size, isVirtual }) => this.#machine.engine.readMemory(address, size, isVirtual),
+      saveSnapshot: () => this.#machine.engine.saveSnapshot(),
+      loadSnapshot: (bytes) => this.#loadSnapshot(bytes),
+      statistics: () => this.#statistics(),
+      untilVirtual: (ns) => this.#untilVirtual(ns),
+    };
+    return handlers[name](argument);
+  }
+
+  dispose(): void {
+    this.#running?.pump.pause();
+    this.#running = undefined;
+  }
+
+  get #machine(): Running {
+    if (!this.#running) throw new LapwingError("stopped", "No machine has been started.");
+    return this.#running;
+  }
+
+  async #boot(request: BootRequest): Promise<void> {
+    requireWebAssembly();
+    this.dispose();
+    const [module, ...contents] = await Promise.all([
+      this.#compile(request.wasm),
+      ...request.files.map((file) => this.#fetch(file)),
+    ]);
+    this.#emit({ event: "progress", stage: "start" });
+    const engine = new Engine(instantiateEngine(module, request.config.memory));
+    engine.create({ ...request.config, clock: request.clock });
+    request.files.forEach((file, i) => engine.load(file.kind, contents[i]!, file.args));
+    engine.boot();
+    const pump = new Pump(engine, hostLoop(), this.#hooks(engine), { clock: request.clock });
+    this.#running = { engine, pump };
+    this.#emit({ event: "progress", stage: "kernel" });
+    if (!request.paused) this.#setRunning(true);
+  }
+
+  async #compile(source: FileSource): Promise<WebAssembly.Module> {
+    if ("url" in source) return compileEngine(await fetchFile("the engine", source.url));
+    return compileEngine((await readSource("the engine", source)) as Uint8Array<ArrayBuffer>);
+  }
+
+  #fetch(file: BootFile): Promise<Uint8Array> {
+    return readSource(file.name, file.source, (loaded, total) =>
+      this.#emit({ event: "progress", stage: "download", file: file.name, loaded, total }),
+    );
+  }
+
+  #hooks(engine: Engine) {
+    return {
+      atBoundary: () => this.#atBoundary(engine),
+      mayWake: () => true,
+      ended: (stop: DoorStop) => {
+        this.#emit({ event: "state", isRunning: false });
+        const reason = endReasons[stop] ?? "breakpoint";
+        this.#emit({ event: "ended", reason, status: engine.exitStatus, ns: engine.ns });
+      },
+      failed: (error: unknown) => {
+        this.#emit({ event: "state", isRunning: false });
+        this.#emit({ event: "failed", error: toPlain(error) });
+      },
+    };
+  }
+
+  #atBoundary(engine: Engine): void {
+    for (let port = 0; port < uarts; port++) {
+      const bytes = engine.serialOutput(port);
+      if (bytes.length > 0) this.#emit({ event: "serial", port, bytes, ns: engine.ns });
+    }
+    if (this.#waiters.length === 0) return;
+    const due = this.#waiters.filter(({ ns }) => ns <= engine.ns);
+    this.#waiters = this.#waiters.filter(({ ns }) => ns > engine.ns);
+    for (const { resolve } of due) resolve();
+  }
+
+  #setRunning(isRunning: boolean): void {
+    const { pump } = this.#machine;
+    if (isRunning) pump.start();
+    else pump.pause();
+    this.#emit({ event: "state", isRunning });
+  }
+
+  #input(apply: (engine: Engine) => void): void {
+    const { engine, pump } = this.#machine;
+    pump.input(() => apply(engine));
+  }
+
+  #loadSnapshot(bytes: Uint8Array): void {
+    const { engine, pump } = this.#machine;
+    const wasRunning = pump.isRunning;
+    pump.pause();
+    try {
+      engine.loadSnapshot(bytes);
+    } finally {
+      if (wasRunning) pump.start();
+    }
+  }
+
+  #statistics(): Statistics {
+    const { engine, pump } = this.#machine;
+    const { instructions, ns, haltedNs } = engine;
+    return { instructions, ns, haltedNs, busyNs: pump.busyNs, isRunning: pump.isRunning };
+  }
+
+  #untilVirtual(ns: number): Promise<void> | void {
+    if (this.#machine.engine.ns >= ns) return;
+    return new Promise((resolve) => this.#waiters.push({ ns, resolve }));
+  }
+}
