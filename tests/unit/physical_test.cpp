@@ -1,30 +1,16 @@
 #include "core/memory/physical.h"
 
-#include <cstdlib>
 #include <cstring>
 #include <utility>
 
 #include "tests/unit/catch.h"
+#include "tests/unit/guest_ram.h"
 
 using namespace lapwing;
 
 namespace {
 
 constexpr u64 kMiB = 1024 * 1024;
-
-// Guest RAM that is reserved but only committed where touched.
-struct Ram {
-  explicit Ram(u64 size)
-      : bytes(static_cast<u8*>(std::calloc(static_cast<std::size_t>(size / kPageSize) + 1, kPageSize))) {
-    const auto at = reinterpret_cast<std::uintptr_t>(bytes);
-    page = bytes + ((kPageSize - (at & kPageMask)) & kPageMask);
-  }
-  ~Ram() { std::free(bytes); }
-  Ram(const Ram&) = delete;
-  Ram& operator=(const Ram&) = delete;
-  u8* bytes;
-  u8* page;
-};
 
 struct Recorder final : MmioDevice {
   u64 mmio_read(u64 offset, unsigned size) override {
@@ -51,7 +37,7 @@ struct BufferSink final : StateSink {
 }  // namespace
 
 TEST_CASE("ram_lies_low_and_above_4_gib_with_the_vga_hole_unmapped", "[physical]") {
-  Ram ram(4 * kMiB);
+  GuestRam ram(4 * kMiB);
   PhysicalMemory memory(ram.page, 4 * kMiB);
   memory.write(0x1000, 0x1234567890ABCDEFull, 8);
   CHECK(memory.read(0x1003, 2) == 0x7890);
@@ -66,7 +52,7 @@ TEST_CASE("ram_lies_low_and_above_4_gib_with_the_vga_hole_unmapped", "[physical]
 
 TEST_CASE("ram_beyond_3_gib_continues_at_4_gib", "[physical]") {
   constexpr u64 kSize = PhysicalMemory::kLowRamLimit + 2 * kMiB;
-  Ram ram(kSize);
+  GuestRam ram(kSize);
   PhysicalMemory memory(ram.page, kSize);
   memory.write(0x100000000ull, 0x55, 1);
   CHECK(ram.page[PhysicalMemory::kLowRamLimit] == 0x55);
@@ -76,7 +62,7 @@ TEST_CASE("ram_beyond_3_gib_continues_at_4_gib", "[physical]") {
 }
 
 TEST_CASE("device_windows_get_whole_accesses_and_overlap_is_an_error", "[physical]") {
-  Ram ram(2 * kMiB);
+  GuestRam ram(2 * kMiB);
   PhysicalMemory memory(ram.page, 2 * kMiB);
   Recorder first;
   Recorder second;
@@ -108,7 +94,7 @@ TEST_CASE("device_windows_get_whole_accesses_and_overlap_is_an_error", "[physica
 }
 
 TEST_CASE("shadow_pages_choose_between_ram_and_rom", "[physical]") {
-  Ram ram(2 * kMiB);
+  GuestRam ram(2 * kMiB);
   PhysicalMemory memory(ram.page, 2 * kMiB);
   std::vector<u8> rom(0x10000, 0xEE);
   unsigned changes = 0;
@@ -131,7 +117,7 @@ TEST_CASE("shadow_pages_choose_between_ram_and_rom", "[physical]") {
 }
 
 TEST_CASE("a20_gate_off_wraps_the_second_mebibyte", "[physical]") {
-  Ram ram(4 * kMiB);
+  GuestRam ram(4 * kMiB);
   PhysicalMemory memory(ram.page, 4 * kMiB);
   memory.set_a20(false);
   memory.write(0x100010, 0x42, 1);
@@ -142,7 +128,7 @@ TEST_CASE("a20_gate_off_wraps_the_second_mebibyte", "[physical]") {
 }
 
 TEST_CASE("writes_to_decoded_bytes_are_announced_before_they_land", "[physical]") {
-  Ram ram(2 * kMiB);
+  GuestRam ram(2 * kMiB);
   PhysicalMemory memory(ram.page, 2 * kMiB);
   std::vector<std::pair<u64, u64>> seen;
   std::vector<u64> first;
@@ -166,7 +152,7 @@ TEST_CASE("writes_to_decoded_bytes_are_announced_before_they_land", "[physical]"
 }
 
 TEST_CASE("bulk_copies_refuse_anything_that_is_not_ram", "[physical]") {
-  Ram ram(2 * kMiB);
+  GuestRam ram(2 * kMiB);
   PhysicalMemory memory(ram.page, 2 * kMiB);
   std::vector<u8> data(0x3000, 0x5A);
   CHECK(memory.write_ram(0x8F00, data.data(), data.size()));
@@ -180,8 +166,8 @@ TEST_CASE("bulk_copies_refuse_anything_that_is_not_ram", "[physical]") {
 }
 
 TEST_CASE("saved_ram_restores_and_hashes_equal_and_damage_is_refused", "[physical]") {
-  Ram one(2 * kMiB);
-  Ram two(2 * kMiB);
+  GuestRam one(2 * kMiB);
+  GuestRam two(2 * kMiB);
   PhysicalMemory memory(one.page, 2 * kMiB);
   memory.write(0x5008, 0xDEAD, 2);
   memory.write(2 * kMiB - 1, 0x99, 1);
