@@ -31,9 +31,12 @@ enum class Form : u8 {
   kI,     // imm
   kII,    // ENTER imm16, imm8: imm = imm16 | imm8 << 16
   kJ,     // relative branch: imm = target RIP - RIP of the block's first instruction (sign-extended 64)
+  kRVM,   // reg <- vex op rm
+  kRMV,   // reg <- rm op vex
+  kVM,    // vex <- op rm
   kA,     // far pointer: imm = offset, disp = selector
-  kMoffsLoad,   // accumulator <- [moffs]; the address is in imm
-  kMoffsStore,  // [moffs] <- accumulator
+  kMoffsLoad,   // accumulator <- [imm], a 64-bit address (one that fits in disp is decoded as kRM)
+  kMoffsStore,  // [imm] <- accumulator
   kPortImm,  // IN/OUT with imm8 port
   kPortDx,   // IN/OUT with DX
 };
@@ -68,13 +71,13 @@ struct Instruction {
   u8 index = kZeroSlot;  // Gpr slot
   u8 scale = 0;          // shift count 0-3
   u8 code_size = 0;      // bytes: 2 4 8: mode of the code segment
-  u8 vex = 0;            // reserved for VEX/EVEX: vvvv and L
-  u8 opcode = 0;         // last opcode byte (x87 FOP, condition code in bits 3:0 for Jcc/SETcc/CMOVcc)
+  u8 vex = 0;            // VEX.vvvv, as reg
+  u8 opcode = 0;         // last opcode byte (condition code in bits 3:0 for Jcc/SETcc/CMOVcc)
   i32 disp = 0;
-  u64 imm = 0;           // immediate, extended to 64 bits as the instruction demands
+  u64 imm = 0;           // immediate, sign-extended to 64 bits where the manual extends it; x87: FOP
 
-  bool rm_is_memory() const { return rm == kMemory; }
-  unsigned condition() const { return opcode & 15; }
+  constexpr bool rm_is_memory() const { return rm == kMemory; }
+  constexpr unsigned condition() const { return opcode & 15; }
   // RIP of the following instruction relative to the block's start.
   u64 next_offset() const { return static_cast<u64>(offset) + length; }
 };
@@ -93,7 +96,9 @@ enum OpAttribute : u16 {
   kAttrForce64 = 1 << 7,     // always 64 in 64-bit mode
   kAttrMemoryOnly = 1 << 8,  // register form is #UD
   kAttrRegisterOnly = 1 << 9,
-  kAttrProtected = 1 << 10,  // #UD in real and virtual-8086 mode
+  kAttrProtected = 1 << 10,  // #UD in real and virtual-8086 mode (its handler looks)
+  kAttrRepBranch = 1 << 11,  // kAttrBranch when a REP prefix is present
+  kAttrFlagsMaybe = 1 << 12,  // may leave the status flags that it "writes" as they were
 };
 
 }  // namespace lapwing
