@@ -8,13 +8,13 @@ import { fileURLToPath } from "node:url";
 import { PrivateApt } from "../setup/apt.mjs";
 import { SetupError, buildDirectory, cachePath, say, sha256File, writeAtomic } from "../setup/cache.mjs";
 import { sha256Text } from "./hash.mjs";
-import { buildInitramfs } from "./initramfs.mjs";
+import { buildInitramfs, kRootfs, rootfsFiles } from "./initramfs.mjs";
 import { collectModules } from "./modules.mjs";
 
 const kHere = path.dirname(fileURLToPath(import.meta.url));
 const kSuite = "bookworm";
 const kArchitectures = ["amd64", "i386"];
-const kPartsVersion = 2;
+export const kPartsVersion = 2;
 const kKeyboardModules = ["serio", "libps2", "i8042", "atkbd"];
 const kAppend = "console=ttyS0";
 
@@ -102,6 +102,7 @@ async function fetchParts() {
 
 function readModules(kernel) {
   const folder = cachePath("parts", kernel, "modules");
+  if (!fs.existsSync(folder)) return [];
   const names = fs.readdirSync(folder).sort();
   return names.map((file) => ({ name: file.replace(/^\d+-|\.ko$/g, ""), data: fs.readFileSync(path.join(folder, file)) }));
 }
@@ -117,6 +118,15 @@ async function makeGuest({ name, arch }, modules) {
 
 function recordOf(part) {
   return JSON.parse(fs.readFileSync(cachePath("parts", part, "record.json"), "utf8"));
+}
+
+/** Changes whenever anything that a guest is made of does. */
+function recipeHash({ name, arch }) {
+  const files = ["initramfs.mjs", "cpio.mjs"].map((file) => path.join(kHere, file));
+  for (const file of rootfsFiles()) files.push(path.join(kRootfs, file));
+  const sources = files.map((file) => fs.readFileSync(file, "utf8"));
+  const parts = [recordOf(name), recordOf(`busybox-${arch}`)].map((record) => JSON.stringify(record));
+  return sha256Text([...sources, ...parts].join("\n"));
 }
 
 function indexEntry({ name, title, arch }, recipe) {
@@ -138,11 +148,6 @@ function indexEntry({ name, title, arch }, recipe) {
   };
 }
 
-function recipeHash() {
-  const sources = ["initramfs.mjs", "cpio.mjs"].map((name) => fs.readFileSync(path.join(kHere, name), "utf8"));
-  return sha256Text(sources.join("\n"));
-}
-
 function readIndex() {
   try {
     return JSON.parse(fs.readFileSync(cachePath("guests", "guests.json"), "utf8")).guests;
@@ -154,19 +159,18 @@ function readIndex() {
 /** Makes every guest present and current; small is included once `npm run guest:small` has built its kernel. */
 export async function ensureGuests() {
   await fetchParts();
-  const recipe = recipeHash();
   const small = { name: "small", title: "Small 64-bit Linux", package: "linux-source-6.1", arch: "amd64" };
   const wanted = isPart("small") ? [small, ...kKernels] : kKernels;
   const old = new Map(readIndex().map((entry) => [entry.name, entry]));
   const entries = [];
   for (const kernel of wanted) {
     const entry = old.get(kernel.name);
-    const isCurrent = entry?.recipe === recipe && entry.version === recordOf(kernel.name).version;
-    if (isCurrent && fs.existsSync(cachePath("guests", entry.initrd))) {
+    const recipe = recipeHash(kernel);
+    if (entry?.recipe === recipe && fs.existsSync(cachePath("guests", entry.initrd))) {
       entries.push(entry);
       continue;
     }
-    await makeGuest(kernel, kernel === small ? [] : readModules(kernel.name));
+    await makeGuest(kernel, readModules(kernel.name));
     entries.push(indexEntry(kernel, recipe));
   }
   const text = JSON.stringify({ guests: entries }, null, 2) + "\n";
