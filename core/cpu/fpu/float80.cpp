@@ -20,8 +20,8 @@ Float80 overflow(FpContext& context, const Rounded& rounded, bool sign, i32 expo
     return pack(sign, exponent - kExponentAdjustment, wide::high_half(rounded.significand));
   }
   context.raise(kFpPrecision);
-  const bool to_infinity = context.rounding == Rounding::nearest ||
-                           context.rounding == (sign ? Rounding::down : Rounding::up);
+  const bool to_infinity =
+      context.rounding == Rounding::nearest || context.rounding == (sign ? Rounding::down : Rounding::up);
   if (to_infinity) {
     context.raise(kFpRoundedUp);
     return infinity(sign);
@@ -194,17 +194,10 @@ Rounded round_significand(Rounding rounding, bool sign, u128 significand, int ke
   if (lost != 0) {
     const u128 half = unit >> 1;
     switch (rounding) {
-      case Rounding::nearest:
-        up = lost > half || (lost == half && (kept & unit) != 0);
-        break;
-      case Rounding::down:
-        up = sign;
-        break;
-      case Rounding::up:
-        up = !sign;
-        break;
-      case Rounding::truncate:
-        break;
+      case Rounding::nearest: up = lost > half || (lost == half && (kept & unit) != 0); break;
+      case Rounding::down: up = sign; break;
+      case Rounding::up: up = !sign; break;
+      case Rounding::truncate: break;
     }
   }
   const u128 result = up ? kept + unit : kept;
@@ -316,8 +309,8 @@ Float80 divide(FpContext& context, Float80 a, Float80 b) {
   }
   const Unpacked x = unpack(a);
   const Unpacked y = unpack(b);
-  // The quotient of the dividend halved when it is not smaller fits one word with bit 63 set; the next word of the
-  // quotient only needs its presence.
+  // The quotient of the dividend halved when it is not smaller fits one word with bit 63 set; the next word
+  // of the quotient only needs its presence.
   const bool not_smaller = x.significand >= y.significand;
   const u64 high = not_smaller ? x.significand >> 1 : x.significand;
   const u64 low = not_smaller ? x.significand << 63 : 0;
@@ -349,8 +342,8 @@ Float80 square_root(FpContext& context, Float80 a) {
   const Unpacked x = unpack(a);
   const i32 power = x.exponent - kBias;
   const bool odd = (power & 1) != 0;
-  // The radicand has its leading bit at 127 (odd power) or 126, the root's then lies at 63. A 64-bit root can never be a
-  // tie, so one sticky bit below it decides every rounding.
+  // The radicand has its leading bit at 127 (odd power) or 126, the root's then lies at 63. A 64-bit root can
+  // never be a tie, so one sticky bit below it decides every rounding.
   const u64 high = odd ? x.significand : x.significand >> 1;
   const u64 low = odd ? 0 : x.significand << 63;
   const wide::SquareRoot root = wide::square_root(high, low);
@@ -373,7 +366,8 @@ Float80 round_to_integer(FpContext& context, Float80 a) {
     return a;
   }
   // 64 integer places above 64 fraction places; anything below a half only needs to be there.
-  const u128 fixed = wide::shift_right_jam(wide::join(a.mantissa, 0), 64 - (integer_bits < -1 ? -1 : integer_bits));
+  const u128 fixed =
+      wide::shift_right_jam(wide::join(a.mantissa, 0), 64 - (integer_bits < -1 ? -1 : integer_bits));
   const Rounded rounded = round_significand(context.rounding, a.sign(), fixed, 64);
   if (rounded.inexact) {
     context.raise(kFpPrecision | (rounded.up ? kFpRoundedUp : 0));
@@ -386,8 +380,12 @@ Float80 round_to_integer(FpContext& context, Float80 a) {
   return pack(a.sign(), kBias + 63 - shift, integer << shift);
 }
 
-FpOrder compare(FpContext& context, Float80 a, Float80 b) { return compare_any(context, a, b, false); }
+FpOrder compare(FpContext& context, Float80 a, Float80 b) {
+  return compare_any(context, a, b, false);
+}
 
-FpOrder compare_quiet(FpContext& context, Float80 a, Float80 b) { return compare_any(context, a, b, true); }
+FpOrder compare_quiet(FpContext& context, Float80 a, Float80 b) {
+  return compare_any(context, a, b, true);
+}
 
 }  // namespace lapwing::float80

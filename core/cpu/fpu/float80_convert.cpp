@@ -43,8 +43,8 @@ u64 narrow_overflow(FpContext& context, bool sign, const Format& format) {
     return 0;
   }
   context.raise(kFpPrecision);
-  const bool to_infinity = context.rounding == Rounding::nearest ||
-                           context.rounding == (sign ? Rounding::down : Rounding::up);
+  const bool to_infinity =
+      context.rounding == Rounding::nearest || context.rounding == (sign ? Rounding::down : Rounding::up);
   if (to_infinity) {
     context.raise(kFpRoundedUp);
   }
@@ -66,7 +66,8 @@ u64 narrow_finite(FpContext& context, Float80 a, const Format& format) {
       return 0;
     }
     const i32 unrounded = x.exponent - kBias + format.bias();
-    rounded = round_significand(context.rounding, x.sign, wide::shift_right_jam(significand, 1 - unrounded), keep);
+    rounded =
+        round_significand(context.rounding, x.sign, wide::shift_right_jam(significand, 1 - unrounded), keep);
     context.raise(rounded.inexact ? kFpUnderflow : 0);
     exponent = 0;
   } else {
@@ -75,26 +76,19 @@ u64 narrow_finite(FpContext& context, Float80 a, const Format& format) {
   if (rounded.inexact) {
     context.raise(kFpPrecision | (rounded.up ? kFpRoundedUp : 0));
   }
-  const u64 kept = rounded.carry ? u64{1} << format.fraction_bits
-                                 : wide::high_half(rounded.significand) >> (64 - keep);
+  const u64 kept =
+      rounded.carry ? u64{1} << format.fraction_bits : wide::high_half(rounded.significand) >> (64 - keep);
   return format.sign_bit(x.sign) | ((static_cast<u64>(exponent) << format.fraction_bits) + kept);
 }
 
 u64 narrow(FpContext& context, Float80 a, const Format& format) {
   switch (classify(a)) {
-    case Kind::unsupported:
-      a = invalid(context);
-      break;
-    case Kind::nan:
-      a = propagate_nan(context, a);
-      break;
-    case Kind::infinity:
-      break;
-    case Kind::zero:
-      return format.sign_bit(a.sign());
+    case Kind::unsupported: a = invalid(context); break;
+    case Kind::nan: a = propagate_nan(context, a); break;
+    case Kind::infinity: break;
+    case Kind::zero: return format.sign_bit(a.sign());
     case Kind::normal:
-    case Kind::denormal:
-      return narrow_finite(context, a, format);
+    case Kind::denormal: return narrow_finite(context, a, format);
   }
   return format.sign_bit(a.sign()) | format.infinity() | (a.mantissa << 1 >> (64 - format.fraction_bits));
 }
@@ -116,7 +110,8 @@ Integer to_magnitude(Rounding rounding, Float80 a) {
   if (!is_finite_nonzero(kind) || integer_bits > 64) {
     return {0, false, false, false};
   }
-  const u128 fixed = wide::shift_right_jam(wide::join(a.mantissa, 0), 64 - (integer_bits < -1 ? -1 : integer_bits));
+  const u128 fixed =
+      wide::shift_right_jam(wide::join(a.mantissa, 0), 64 - (integer_bits < -1 ? -1 : integer_bits));
   const Rounded rounded = round_significand(rounding, a.sign(), fixed, 64);
   return {wide::high_half(rounded.significand), !rounded.carry, rounded.inexact, rounded.up};
 }
@@ -139,9 +134,13 @@ constexpr PackedBcd kBcdIndefinite{0xC000000000000000, 0xFFFF};
 
 }  // namespace
 
-Float80 from_f32(FpContext& context, u32 bits) { return widen(context, bits, kBinary32); }
+Float80 from_f32(FpContext& context, u32 bits) {
+  return widen(context, bits, kBinary32);
+}
 
-Float80 from_f64(FpContext& context, u64 bits) { return widen(context, bits, kBinary64); }
+Float80 from_f64(FpContext& context, u64 bits) {
+  return widen(context, bits, kBinary64);
+}
 
 Float80 from_i64(i64 value) {
   if (value == 0) {
@@ -153,15 +152,25 @@ Float80 from_i64(i64 value) {
   return pack(sign, kBias + 63 - shift, magnitude << shift);
 }
 
-u32 to_f32(FpContext& context, Float80 a) { return static_cast<u32>(narrow(context, a, kBinary32)); }
+u32 to_f32(FpContext& context, Float80 a) {
+  return static_cast<u32>(narrow(context, a, kBinary32));
+}
 
-u64 to_f64(FpContext& context, Float80 a) { return narrow(context, a, kBinary64); }
+u64 to_f64(FpContext& context, Float80 a) {
+  return narrow(context, a, kBinary64);
+}
 
-i16 to_i16(FpContext& context, Float80 a) { return static_cast<i16>(to_integer(context, a, 16)); }
+i16 to_i16(FpContext& context, Float80 a) {
+  return static_cast<i16>(to_integer(context, a, 16));
+}
 
-i32 to_i32(FpContext& context, Float80 a) { return static_cast<i32>(to_integer(context, a, 32)); }
+i32 to_i32(FpContext& context, Float80 a) {
+  return static_cast<i32>(to_integer(context, a, 32));
+}
 
-i64 to_i64(FpContext& context, Float80 a) { return to_integer(context, a, 64); }
+i64 to_i64(FpContext& context, Float80 a) {
+  return to_integer(context, a, 64);
+}
 
 Float80 from_bcd(PackedBcd value) {
   u64 magnitude = ((value.sign_and_digits >> 4) & 15u) * 10 + (value.sign_and_digits & 15u);

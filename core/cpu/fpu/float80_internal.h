@@ -7,7 +7,8 @@
 
 namespace lapwing::float80 {
 
-// A finite non-zero value: significand with bit 63 set, biased exponent that may lie outside the register format.
+// A finite non-zero value: significand with bit 63 set, biased exponent that may lie outside the register
+// format.
 struct Unpacked {
   u64 significand;
   i32 exponent;
@@ -38,8 +39,8 @@ constexpr int significant_bits(Precision precision) {
   return precision == Precision::single ? 24 : precision == Precision::double_precision ? 53 : 64;
 }
 
-// Rounds (significand, bit 127 set) * 2^(exponent - bias - 127) to `precision` and the format's exponent range, with
-// the masked or unmasked response to overflow, underflow and inexactness.
+// Rounds (significand, bit 127 set) * 2^(exponent - bias - 127) to `precision` and the format's exponent
+// range, with the masked or unmasked response to overflow, underflow and inexactness.
 Float80 round_pack(FpContext& context, bool sign, i32 exponent, u128 significand, Precision precision);
 
 // The response to an invalid operation: the flag and the real indefinite.
@@ -58,6 +59,8 @@ inline void note_denormal(FpContext& context, Kind kind) {
   }
 }
 
-inline bool is_finite_nonzero(Kind kind) { return kind == Kind::normal || kind == Kind::denormal; }
+inline bool is_finite_nonzero(Kind kind) {
+  return kind == Kind::normal || kind == Kind::denormal;
+}
 
 }  // namespace lapwing::float80

@@ -38,7 +38,8 @@ Float80 pack_exact(FpContext& context, bool sign, i32 exponent, u64 significand)
     return zero(sign);
   }
   const int shift = std::countl_zero(significand);
-  return round_pack(context, sign, exponent - shift, wide::join(significand << shift, 0), Precision::extended);
+  return round_pack(context, sign, exponent - shift, wide::join(significand << shift, 0),
+                    Precision::extended);
 }
 
 Remainder incomplete_step(FpContext& context, const Unpacked& x, const Unpacked& y, i32 difference) {
@@ -65,20 +66,21 @@ Remainder finite_remainder(FpContext& context, Float80 dividend, Float80 divisor
       return {pack_exact(context, x.sign, x.exponent, x.significand), 0, false};
     }
     // Between a half and one divisor: 2y - x, in units of x, is below 2^63.
-    return {pack_exact(context, !x.sign, x.exponent, y.significand - (x.significand - y.significand)), 1, false};
+    return {pack_exact(context, !x.sign, x.exponent, y.significand - (x.significand - y.significand)), 1,
+            false};
   }
   const u64 high = difference == 0 ? 0 : x.significand >> (64 - difference);
   wide::Quotient result = wide::divide(high, x.significand << difference, y.significand);
   bool sign = x.sign;
   const u64 complement = y.significand - result.remainder;
-  if (to_nearest && (result.remainder > complement ||
-                     (result.remainder == complement && (result.quotient & 1) != 0))) {
+  if (to_nearest &&
+      (result.remainder > complement || (result.remainder == complement && (result.quotient & 1) != 0))) {
     ++result.quotient;
     result.remainder = complement;
     sign = !sign;
   }
-  const Float80 value = result.remainder == 0 ? zero(x.sign)
-                                              : pack_exact(context, sign, y.exponent, result.remainder);
+  const Float80 value =
+      result.remainder == 0 ? zero(x.sign) : pack_exact(context, sign, y.exponent, result.remainder);
   return {value, static_cast<u8>(result.quotient & 7), false};
 }
 
@@ -119,7 +121,8 @@ Float80 scale(FpContext& context, Float80 a, Float80 b) {
   note_denormal(context, kind_a);
   note_denormal(context, kind_b);
   if (kind_b == Kind::zero) {
-    return a;
+    // Unchanged, even when tiny; only a pseudo-denormal takes its proper exponent.
+    return (a.mantissa & kIntegerBit) != 0 && a.exponent() == 0 ? pack(a.sign(), 1, a.mantissa) : a;
   }
   const Unpacked x = unpack(a);
   const i32 exponent = x.exponent + truncated_power(b);
@@ -144,16 +147,10 @@ Extracted extract(FpContext& context, Float80 a) {
       const Float80 result = propagate_nan(context, a);
       return {result, result};
     }
-    case Kind::infinity:
-      return {infinity(false), a};
-    case Kind::zero:
-      context.raise(kFpZeroDivide);
-      return {infinity(true), a};
-    case Kind::denormal:
-      context.raise(kFpDenormal);
-      break;
-    case Kind::normal:
-      break;
+    case Kind::infinity: return {infinity(false), a};
+    case Kind::zero: context.raise(kFpZeroDivide); return {infinity(true), a};
+    case Kind::denormal: context.raise(kFpDenormal); break;
+    case Kind::normal: break;
   }
   const Unpacked x = unpack(a);
   return {from_i64(x.exponent - kBias), pack(x.sign, kBias, x.significand)};

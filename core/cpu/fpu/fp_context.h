@@ -1,7 +1,7 @@
 // Rounding, masks and exception flags shared by the x87 and SSE arithmetic.
-// Intel SDM vol. 1, 4.8.4 (rounding), 4.9 (exceptions), 8.1.3-8.1.5 (x87 status and control words), 10.2.3 (MXCSR).
-// The six exception bits have the same places in the x87 status word and in MXCSR. Stack faults, FTW and delivery of
-// #MF and #XM belong to the instruction handlers.
+// Intel SDM vol. 1, 4.8.4 (rounding), 4.9 (exceptions), 8.1.3-8.1.5 (x87 status and control words), 10.2.3
+// (MXCSR). The six exception bits have the same places in the x87 status word and in MXCSR. Stack faults, FTW
+// and delivery of #MF and #XM belong to the instruction handlers.
 #pragma once
 
 #include "core/types.h"
@@ -26,8 +26,8 @@ constexpr u32 kFpPreComputation = kFpInvalid | kFpDenormal | kFpZeroDivide;
 // C1 of the x87 status word: the last rounding moved the result away from zero.
 constexpr u32 kFpRoundedUp = 0x200;
 
-// One operation's environment. `flags` accumulates; the caller clears it, and calls settle() when the whole instruction
-// (all lanes) is computed. A caller that then finds `unmasked(kFpPreComputation)` stores nothing.
+// One operation's environment. `flags` accumulates; the caller clears it, and calls settle() when the whole
+// instruction (all lanes) is computed. A caller that then finds `unmasked(kFpPreComputation)` stores nothing.
 struct FpContext {
   Rounding rounding = Rounding::nearest;
   Precision precision = Precision::extended;

@@ -17,8 +17,8 @@ T overflow(FpContext& context, bool sign, bool inexact) {
   if (inexact || context.masked(kFpOverflow)) {
     context.raise(kFpPrecision);
   }
-  const bool to_infinity = context.rounding == Rounding::nearest ||
-                           context.rounding == (sign ? Rounding::down : Rounding::up);
+  const bool to_infinity =
+      context.rounding == Rounding::nearest || context.rounding == (sign ? Rounding::down : Rounding::up);
   return signed_zero<T>(sign) | (kInfinity<T> - (to_infinity ? 0 : 1));
 }
 
@@ -91,7 +91,8 @@ T round_pack(FpContext& context, bool sign, i32 exponent, u64 significand) {
   if (rounds_away(context.rounding, sign, lost, kUnit >> 1, (kept & 1) != 0)) {
     ++kept;
   }
-  // A carry out of the significand leaves 2.0, which the addition below turns into the next exponent by itself.
+  // A carry out of the significand leaves 2.0, which the addition below turns into the next exponent by
+  // itself.
   const bool carry = (kept >> Format<T>::kFractionBits) == 2;
   const i32 rounded_exponent = exponent + (carry ? 1 : 0);
   if (rounded_exponent <= 0) {
@@ -188,7 +189,8 @@ T divide(FpContext& context, T a, T b) {
   const Unpacked y = unpack(b);
   // Halving a dividend that is not smaller loses nothing: the formats leave the low bits clear.
   const bool not_smaller = x.significand >= y.significand;
-  const wide::Quotient result = wide::divide(not_smaller ? x.significand >> 1 : x.significand, 0, y.significand);
+  const wide::Quotient result =
+      wide::divide(not_smaller ? x.significand >> 1 : x.significand, 0, y.significand);
   return round_pack<T>(context, sign, x.exponent - y.exponent + kBias<T> - (not_smaller ? 0 : 1),
                        result.quotient | (result.remainder != 0 ? 1 : 0));
 }
@@ -213,7 +215,8 @@ T square_root(FpContext& context, T a) {
   const i32 power = x.exponent - kBias<T>;
   const bool odd = (power & 1) != 0;
   const wide::SquareRoot root = wide::square_root(odd ? x.significand : x.significand >> 1, 0);
-  return round_pack<T>(context, false, (power - (odd ? 1 : 0)) / 2 + kBias<T>, root.root | (root.exact ? 0 : 1));
+  return round_pack<T>(context, false, (power - (odd ? 1 : 0)) / 2 + kBias<T>,
+                       root.root | (root.exact ? 0 : 1));
 }
 
 u32 reciprocal(u32 a) {

@@ -1,8 +1,9 @@
-// binary32 and binary64 arithmetic with the exact semantics of SSE, in integer operations only: the value, the exception
-// flags, DAZ and FTZ, and the NaN rule (the first operand if it is a NaN, else the second; quieted; default negative).
-// Intel SDM vol. 1, 4.8.3 and 4.9, 10.2.3 (MXCSR), 11.5 (SIMD exceptions), appendix E; vol. 2: each instruction.
-// T is u32 (binary32) or u64 (binary64). Tininess is found after rounding; with underflow unmasked it is reported even
-// when the result is exact. With an unmasked exception raised the returned value has no meaning.
+// binary32 and binary64 arithmetic with the exact semantics of SSE, in integer operations only: the value,
+// the exception flags, DAZ and FTZ, and the NaN rule (the first operand if it is a NaN, else the second;
+// quieted; default negative). Intel SDM vol. 1, 4.8.3 and 4.9, 10.2.3 (MXCSR), 11.5 (SIMD exceptions),
+// appendix E; vol. 2: each instruction. T is u32 (binary32) or u64 (binary64). Tininess is found after
+// rounding; with underflow unmasked it is reported even when the result is exact. With an unmasked exception
+// raised the returned value has no meaning.
 #pragma once
 
 #include "core/cpu/fpu/fp_context.h"
@@ -98,8 +99,8 @@ T from_i64(FpContext& context, i64 value);
 u64 to_f64(FpContext& context, u32 a);
 u32 to_f32(FpContext& context, u64 a);
 
-// RCPxx and RSQRTxx: raise nothing, take denormals as zeros and never give one. The manual asks for a relative error
-// below 1.5 * 2^-12; these are correctly rounded.
+// RCPxx and RSQRTxx: raise nothing, take denormals as zeros and never give one. The manual asks for a
+// relative error below 1.5 * 2^-12; these are correctly rounded.
 u32 reciprocal(u32 a);
 u32 reciprocal_square_root(u32 a);
 

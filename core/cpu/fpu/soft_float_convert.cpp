@@ -117,17 +117,10 @@ bool compare_predicate(FpContext& context, T a, T b, u8 predicate) {
   const FpOrder order = compare_any(context, a, b, base == 0 || base == 3);
   bool holds = false;
   switch (base) {
-    case 0:
-      holds = order == FpOrder::equal;
-      break;
-    case 1:
-      holds = order == FpOrder::less;
-      break;
-    case 2:
-      holds = order == FpOrder::less || order == FpOrder::equal;
-      break;
-    default:
-      holds = order == FpOrder::unordered;
+    case 0: holds = order == FpOrder::equal; break;
+    case 1: holds = order == FpOrder::less; break;
+    case 2: holds = order == FpOrder::less || order == FpOrder::equal; break;
+    default: holds = order == FpOrder::unordered;
   }
   return holds != ((predicate & 4) != 0);
 }

@@ -92,14 +92,10 @@ Unpacked unpack(T a) {
 // Whether the part `lost`, whose half is `half`, carries into the kept significand.
 inline bool rounds_away(Rounding rounding, bool sign, u64 lost, u64 half, bool odd) {
   switch (rounding) {
-    case Rounding::nearest:
-      return lost > half || (lost == half && odd);
-    case Rounding::down:
-      return sign && lost != 0;
-    case Rounding::up:
-      return !sign && lost != 0;
-    case Rounding::truncate:
-      break;
+    case Rounding::nearest: return lost > half || (lost == half && odd);
+    case Rounding::down: return sign && lost != 0;
+    case Rounding::up: return !sign && lost != 0;
+    case Rounding::truncate: break;
   }
   return false;
 }

@@ -9,7 +9,9 @@ namespace {
 constexpr u128 kOneQ127 = static_cast<u128>(1) << 127;
 
 // floor(2^128 / divisor), and the same with 127 fraction bits, for the series below.
-constexpr u128 reciprocal(u32 divisor) { return ~static_cast<u128>(0) / divisor; }
+constexpr u128 reciprocal(u32 divisor) {
+  return ~static_cast<u128>(0) / divisor;
+}
 
 constexpr Wide kLn2{wide::join(0xB17217F7D1CF79AB, 0xC9E3B39803F2F6AF), -1, false};
 constexpr Wide kTwoOverLn2{wide::join(0xB8AA3B295C17F0BB, 0xBE87FED0691D3E88), 1, false};
@@ -28,7 +30,8 @@ constexpr u128 kReductionHalfPi = wide::join(3, 0x243F6A8885A308D3);
 // Below this exponent the first term of each odd series is the rounded result.
 constexpr i32 kTinyExponent = -68;
 
-// The final rounding. A result that is not zero is reported as inexact, and as an underflow when it is denormal.
+// The final rounding. A result that is not zero is reported as inexact, and as an underflow when it is
+// denormal.
 Float80 finish(FpContext& context, const Wide& value) {
   if (value.significand == 0) {
     return zero(value.sign);
@@ -50,7 +53,8 @@ u128 exponential_series(u128 y, bool negative) {
   return sum;
 }
 
-// 1 + q/3 + q^2/5 + ... (hyperbolic) or 1 - q/3 + q^2/5 - ... with 127 fraction bits, q < 1/32 a fraction of 2^128.
+// 1 + q/3 + q^2/5 + ... (hyperbolic) or 1 - q/3 + q^2/5 - ... with 127 fraction bits, q < 1/32 a fraction of
+// 2^128.
 u128 arctangent_series(u128 q, bool alternating) {
   constexpr u32 kTerms = 27;
   u128 sum = 0;
@@ -85,22 +89,14 @@ Wide log2_of(const Wide& value) {
 
 // arctan(k / 16) with 127 fraction bits.
 constexpr u128 kArctangent[] = {
-    wide::join(0x0000000000000000, 0x0000000000000000),
-    wide::join(0x07FD56EDCB3F7A71, 0xB6593C96E071706A),
-    wide::join(0x0FEADD4D5617B6E3, 0x2C897989F3E888EF),
-    wide::join(0x17B97B4BCE5B0226, 0x8F6169F103938E90),
-    wide::join(0x1F5B75F92C80DD62, 0xADB8F3DEBEF442FC),
-    wide::join(0x26C4EE6E0FD7979A, 0x716AED26349EBCCA),
-    wide::join(0x2DEC3283C9BDE11C, 0xE2A8C848B73F9120),
-    wide::join(0x34C9DD879847F96D, 0x909F257A40079C4D),
-    wide::join(0x3B58CE0AC3769ED1, 0x5BF9117B2F0EA340),
-    wide::join(0x4195FA536CC33F15, 0x25B504E5B0D28AE0),
-    wide::join(0x47802EAF7BFACFCD, 0xAE41AF0B32E21BA3),
-    wide::join(0x4D17C07338DEED10, 0x21137C711027F9DE),
-    wide::join(0x525E3E8C9A7B8492, 0x0CD43F9522BED64F),
-    wide::join(0x5756261C5A6C6040, 0x0A392F179F290385),
-    wide::join(0x5C029F15E118CF39, 0xE596D2A90852221E),
-    wide::join(0x606742DC56293320, 0x44EEB16237497D12),
+    wide::join(0x0000000000000000, 0x0000000000000000), wide::join(0x07FD56EDCB3F7A71, 0xB6593C96E071706A),
+    wide::join(0x0FEADD4D5617B6E3, 0x2C897989F3E888EF), wide::join(0x17B97B4BCE5B0226, 0x8F6169F103938E90),
+    wide::join(0x1F5B75F92C80DD62, 0xADB8F3DEBEF442FC), wide::join(0x26C4EE6E0FD7979A, 0x716AED26349EBCCA),
+    wide::join(0x2DEC3283C9BDE11C, 0xE2A8C848B73F9120), wide::join(0x34C9DD879847F96D, 0x909F257A40079C4D),
+    wide::join(0x3B58CE0AC3769ED1, 0x5BF9117B2F0EA340), wide::join(0x4195FA536CC33F15, 0x25B504E5B0D28AE0),
+    wide::join(0x47802EAF7BFACFCD, 0xAE41AF0B32E21BA3), wide::join(0x4D17C07338DEED10, 0x21137C711027F9DE),
+    wide::join(0x525E3E8C9A7B8492, 0x0CD43F9522BED64F), wide::join(0x5756261C5A6C6040, 0x0A392F179F290385),
+    wide::join(0x5C029F15E118CF39, 0xE596D2A90852221E), wide::join(0x606742DC56293320, 0x44EEB16237497D12),
     wide::join(0x6487ED5110B4611A, 0x62633145C06E0E68),
 };
 
@@ -125,7 +121,8 @@ Wide arctangent(const Wide& ratio) {
   return k == 0 ? small : add(normalized(kArctangent[k], 0, false), small);
 }
 
-// The product 1 - q/(n(n+1)) (1 - q/((n+2)(n+3)) (...)) with 127 fraction bits; first = 2: sin(z)/z, first = 1: cos(z).
+// The product 1 - q/(n(n+1)) (1 - q/((n+2)(n+3)) (...)) with 127 fraction bits; first = 2: sin(z)/z, first =
+// 1: cos(z).
 u128 sine_series(u128 q, u32 first) {
   constexpr u32 kTerms = 16;
   u128 sum = kOneQ127;
@@ -177,20 +174,17 @@ SineCosine sine_cosine(const Unpacked& x) {
     result.cosine = normalized(sine_series(square, 1), 0, false);
   }
   switch (reduced.quadrant) {
-    case 1:
-      return {result.cosine, negated(result.sine)};
-    case 2:
-      return {negated(result.sine), negated(result.cosine)};
-    case 3:
-      return {negated(result.cosine), result.sine};
-    default:
-      return result;
+    case 1: return {result.cosine, negated(result.sine)};
+    case 2: return {negated(result.sine), negated(result.cosine)};
+    case 3: return {negated(result.cosine), result.sine};
+    default: return result;
   }
 }
 
 constexpr i32 kTrigonometricLimit = kBias + 63;
 
-// The operands that the trigonometric instructions do not compute; true when `result` is final. Zero is left out.
+// The operands that the trigonometric instructions do not compute; true when `result` is final. Zero is left
+// out.
 bool trigonometric_special(FpContext& context, Float80 a, Trigonometric& result) {
   const Kind kind = classify(a);
   if (kind == Kind::unsupported || kind == Kind::infinity) {
@@ -296,17 +290,12 @@ Float80 fpatan_special(FpContext& context, Kind kind_x, Kind kind_y, Float80 x, 
 Float80 f2xm1(FpContext& context, Float80 a) {
   const Kind kind = classify(a);
   switch (kind) {
-    case Kind::unsupported:
-      return invalid(context);
-    case Kind::nan:
-      return propagate_nan(context, a);
-    case Kind::infinity:
-      return a.sign() ? negate(kOne) : a;
-    case Kind::zero:
-      return a;
+    case Kind::unsupported: return invalid(context);
+    case Kind::nan: return propagate_nan(context, a);
+    case Kind::infinity: return a.sign() ? negate(kOne) : a;
+    case Kind::zero: return a;
     case Kind::normal:
-    case Kind::denormal:
-      break;
+    case Kind::denormal: break;
   }
   note_denormal(context, kind);
   const Unpacked x = unpack(a);
@@ -360,8 +349,9 @@ Float80 fpatan(FpContext& context, Float80 x, Float80 y) {
   }
   Wide horizontal = with_sign(widened(unpack(x)), false);
   Wide vertical = with_sign(widened(unpack(y)), false);
-  const bool steep = vertical.exponent > horizontal.exponent ||
-                     (vertical.exponent == horizontal.exponent && vertical.significand > horizontal.significand);
+  const bool steep =
+      vertical.exponent > horizontal.exponent ||
+      (vertical.exponent == horizontal.exponent && vertical.significand > horizontal.significand);
   Wide angle = arctangent(steep ? divide(horizontal, vertical) : divide(vertical, horizontal));
   if (steep) {
     angle = add(pi_times_power(-1), x.sign() ? angle : negated(angle));

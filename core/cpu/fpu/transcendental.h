@@ -1,8 +1,8 @@
-// The x87 transcendental instructions, computed with a 128-bit significand and rounded once, so within one unit in the
-// last place everywhere and nearly always correctly rounded. Same bits on every host.
-// Intel SDM vol. 1, 8.3.8 (pi: arguments are reduced by the 66-bit value), 8.3.10; vol. 2: operand tables of each page.
-// As on the hardware, precision control is ignored, a finite non-zero result always reports inexact, and operands
-// outside the documented ranges of F2XM1 and FYL2XP1 give the operand itself.
+// The x87 transcendental instructions, computed with a 128-bit significand and rounded once, so within one
+// unit in the last place everywhere and nearly always correctly rounded. Same bits on every host. Intel SDM
+// vol. 1, 8.3.8 (pi: arguments are reduced by the 66-bit value), 8.3.10; vol. 2: operand tables of each page.
+// As on the hardware, precision control is ignored, a finite non-zero result always reports inexact, and
+// operands outside the documented ranges of F2XM1 and FYL2XP1 give the operand itself.
 #pragma once
 
 #include "core/cpu/fpu/float80.h"

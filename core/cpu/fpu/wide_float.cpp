@@ -20,7 +20,8 @@ Wide normalized(u128 significand, i32 exponent, bool sign) {
 }
 
 Wide multiply(const Wide& a, const Wide& b) {
-  return normalized(multiply_high(a.significand, b.significand), a.exponent + b.exponent + 1, a.sign != b.sign);
+  return normalized(multiply_high(a.significand, b.significand), a.exponent + b.exponent + 1,
+                    a.sign != b.sign);
 }
 
 // Restoring division, one bit a step; `rest` stays below the divisor.

@@ -1,5 +1,5 @@
-// A floating-point value with a 128-bit significand and an unbounded exponent: the working format of the transcendental
-// functions. Every operation truncates; a result is off by at most a few units of 2^-127.
+// A floating-point value with a 128-bit significand and an unbounded exponent: the working format of the
+// transcendental functions. Every operation truncates; a result is off by at most a few units of 2^-127.
 #pragma once
 
 #include "core/cpu/fpu/float80_internal.h"
@@ -27,7 +27,9 @@ inline Wide widened(const Unpacked& value) {
 inline Wide from_integer(i32 value) {
   return normalized(static_cast<u128>(value < 0 ? -static_cast<i64>(value) : value), 127, value < 0);
 }
-inline Wide negated(const Wide& value) { return {value.significand, value.exponent, !value.sign}; }
+inline Wide negated(const Wide& value) {
+  return {value.significand, value.exponent, !value.sign};
+}
 
 // |value| < 1 as a fraction of 2^128.
 inline u128 fraction(const Wide& value) {

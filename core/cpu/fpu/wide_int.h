@@ -1,5 +1,6 @@
-// 64x64 and 128-bit integer steps used by the floating-point library. WebAssembly has no 128-bit multiply or divide
-// instruction, and the compiler's runtime calls for them are slow, so both are built from 32-bit halves there.
+// 64x64 and 128-bit integer steps used by the floating-point library. WebAssembly has no 128-bit multiply or
+// divide instruction, and the compiler's runtime calls for them are slow, so both are built from 32-bit
+// halves there.
 #pragma once
 
 #include <bit>
@@ -35,7 +36,8 @@ struct Quotient {
   u64 remainder;
 };
 
-// One 32-bit digit of a schoolbook division: (remainder * 2^32 + digit) / divisor, divisor normalised (bit 63 set).
+// One 32-bit digit of a schoolbook division: (remainder * 2^32 + digit) / divisor, divisor normalised (bit 63
+// set).
 inline u64 divide_digit(u64& remainder, u64 digit, u64 divisor) {
   const u64 divisor_high = divisor >> 32;
   const u64 divisor_low = divisor & 0xFFFFFFFF;
@@ -97,9 +99,15 @@ inline u128 shift_right_jam(u128 value, i32 count) {
   return (value >> count) | ((value << (128 - count)) != 0 ? 1 : 0);
 }
 
-constexpr u128 join(u64 high, u64 low) { return (static_cast<u128>(high) << 64) | low; }
-constexpr u64 high_half(u128 value) { return static_cast<u64>(value >> 64); }
-constexpr u64 low_half(u128 value) { return static_cast<u64>(value); }
+constexpr u128 join(u64 high, u64 low) {
+  return (static_cast<u128>(high) << 64) | low;
+}
+constexpr u64 high_half(u128 value) {
+  return static_cast<u64>(value >> 64);
+}
+constexpr u64 low_half(u128 value) {
+  return static_cast<u64>(value);
+}
 
 inline i32 leading_zeros(u128 value) {
   const u64 high = high_half(value);
