@@ -25,7 +25,9 @@ export async function workerClient(workerUrl: string, onEvent: OnEvent): Promise
   const worker = await startWorker(workerUrl);
   const waiting = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
   let lastId = 0;
+  let death: LapwingError | undefined;
   const failAll = (error: LapwingError) => {
+    death = error;
     for (const { reject } of waiting.values()) reject(error);
     waiting.clear();
   };
@@ -46,6 +48,10 @@ export async function workerClient(workerUrl: string, onEvent: OnEvent): Promise
   return {
     request: (name, argument) =>
       new Promise((resolve, reject) => {
+        if (death) {
+          reject(death);
+          return;
+        }
         const id = ++lastId;
         waiting.set(id, { resolve, reject });
         worker.postMessage({ id, name, argument } satisfies ToWorker);

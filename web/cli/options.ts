@@ -1,0 +1,265 @@
+// From parsed flags to what a run needs; every mistake is one sentence.
+import { LapwingError } from "../src/errors";
+import { defaultMemory, parseMemory } from "../src/memory_size";
+import type { MachineConfig } from "../src/engine/engine";
+import { nearest, type ParsedFlags } from "./flags";
+
+export type SerialTarget = { kind: "stdio" } | { kind: "null" } | { kind: "file"; path: string };
+
+export interface Send {
+  pattern: RegExp;
+  bytes: Uint8Array;
+}
+
+export interface FileAtRegex {
+  path: string;
+  pattern?: RegExp;
+}
+
+export interface Options {
+  config: MachineConfig;
+  kernel?: string;
+  initrds: { path: string; args: string }[];
+  serial: SerialTarget[];
+  clock: "virtual" | "realtime";
+  expect: RegExp[];
+  fail: RegExp[];
+  send: Send[];
+  timeoutNs: number;
+  timeoutVirtualNs: number;
+  stats?: string;
+  hashEvery: number;
+  logInput?: string;
+  replay?: string;
+  saveSnapshot?: FileAtRegex;
+  loadSnapshot?: string;
+  traceIrq?: string;
+  logInterrupts?: { path?: string };
+  patience?: number;
+}
+
+const second = 1e9;
+const bad = (message: string): LapwingError => new LapwingError("bad_option", message);
+const later = (what: string): LapwingError => new LapwingError("not_supported", `${what} is not supported yet.`);
+
+export const cpuModels = ["max", "qemu64", "qemu32", "pentium3"] as const;
+export const devices: Record<string, string> = {
+  "isa-debug-exit": "iobase=PORT (0x501), iosize=BYTES (2): a write of v ends with status (v << 1) | 1",
+};
+
+export function optionsFrom(flags: ParsedFlags, inputIsInteractive: boolean): Options {
+  const one = (name: string): string | undefined => flags.get(name)?.at(-1);
+  const all = (name: string): string[] => flags.get(name) ?? [];
+  checkFixedChoices(flags);
+  const automated = ["--expect", "--fail", "--send", "--timeout-virtual", "--replay"].some((name) => flags.has(name));
+  const clock = one("--clock") ?? (automated || !inputIsInteractive ? "virtual" : "realtime");
+  if (clock !== "virtual" && clock !== "realtime") throw bad(`--clock is virtual or realtime, not '${clock}'.`);
+  const expect = all("--expect").map((text) => regex("--expect", text));
+  const options: Options = {
+    config: machineConfig(flags, clock),
+    kernel: one("-kernel"),
+    initrds: initrds(one("-initrd")),
+    serial: serialTargets(all("-serial"), all("-chardev")),
+    clock,
+    expect,
+    fail: all("--fail").map((text) => regex("--fail", text)),
+    send: all("--send").map(parseSend),
+    timeoutNs: seconds("--timeout", one("--timeout")),
+    timeoutVirtualNs: seconds("--timeout-virtual", one("--timeout-virtual")),
+    stats: one("--stats"),
+    hashEvery: flags.has("--hash-every") ? positiveInteger("--hash-every", one("--hash-every")!) : Infinity,
+    logInput: one("--log-input"),
+    replay: one("--replay"),
+    saveSnapshot: fileAtRegex("--save-snapshot", one("--save-snapshot")),
+    loadSnapshot: one("--load-snapshot"),
+    traceIrq: traceFile(one("--trace-irq")),
+    logInterrupts: logItems(one("-d"), one("-D")),
+    patience: flags.has("--patience") ? positiveInteger("--patience", one("--patience")!) : undefined,
+  };
+  if (!options.kernel && !options.loadSnapshot) {
+    throw bad("nothing to boot: give -kernel FILE (and usually -initrd FILE); -help lists all flags.");
+  }
+  if (options.replay && options.logInput) throw bad("--replay and --log-input exclude each other.");
+  return options;
+}
+
+function machineConfig(flags: ParsedFlags, clock: "virtual" | "realtime"): MachineConfig {
+  const one = (name: string): string | undefined => flags.get(name)?.at(-1);
+  const memory = one("-m");
+  const config: MachineConfig = {
+    memory: memory === undefined ? defaultMemory : parseMemory(memory.split(",")[0]!.replace(/^size=/, "")),
+    append: one("-append"),
+    clock,
+  };
+  if (flags.has("-smp")) config.cpus = cpuCount(one("-smp")!);
+  if (flags.has("-cpu")) Object.assign(config, cpuModel(one("-cpu")!));
+  if (flags.has("--seed")) config.seed = naturalInteger("--seed", one("--seed")!);
+  if (flags.has("-rtc")) config.rtc = rtcStart(one("-rtc")!, clock);
+  else if (clock === "realtime") config.rtc = Math.floor(Date.now() / 1000);
+  if (flags.has("-no-reboot")) config.noReboot = true;
+  const wanted = flags.get("-device") ?? [];
+  for (const device of wanted) checkDevice(device);
+  if (wanted.length > 0) config.devices = wanted;
+  return config;
+}
+
+function checkFixedChoices(flags: ParsedFlags): void {
+  const choices: Record<string, { yes: RegExp; later?: RegExp; words: string }> = {
+    "-machine": { yes: /^(type=)?(pc|pc-i440fx-[\w.]+)(,.*)?$/, later: /q35|microvm/, words: "pc" },
+    "-accel": { yes: /^(tcg|interp)(,.*)?$/, later: /^jit/, words: "interp, tcg" },
+    "-display": { yes: /^none$/, later: /./, words: "none" },
+    "-vga": { yes: /^none$/, later: /^(std|cirrus|virtio|qxl)$/, words: "std, none" },
+    "-monitor": { yes: /^(none|stdio|null)$/, later: /^(tcp|unix|telnet|vc|pty)/, words: "none, stdio" },
+    "-nic": { yes: /^none$/, later: /./, words: "none" },
+    "-net": { yes: /^none$/, later: /./, words: "none" },
+  };
+  for (const [name, { yes, later: notYet, words }] of Object.entries(choices)) {
+    for (const value of flags.get(name) ?? []) {
+      if (yes.test(value)) continue;
+      if (notYet?.test(value)) throw later(`${name} ${value}`);
+      throw bad(`${name} ${value}: there is only ${words}.`);
+    }
+  }
+}
+
+function cpuCount(text: string): number {
+  const first = text.split(",")[0]!.replace(/^cpus=/, "");
+  const count = positiveInteger("-smp", first);
+  if (count > 8) throw bad(`-smp ${count}: at most 8 CPUs.`);
+  return count;
+}
+
+function cpuModel(text: string): Partial<MachineConfig> {
+  const [name, ...features] = text.split(",");
+  if (name === "host") return cpuModel(["max", ...features].join(","));
+  if (!(cpuModels as readonly string[]).includes(name!)) {
+    throw bad(`-cpu ${name}: unknown model; the nearest is ${nearest(name!, cpuModels)} (-cpu help lists them).`);
+  }
+  const isHypervisor = (feature: string) => feature === "hv=kvm";
+  const rest = features.filter((feature) => !isHypervisor(feature));
+  const odd = rest.find((feature) => !/^[+-][\w.-]+$/.test(feature) && !/^[\w.-]+=(on|off)$/.test(feature));
+  if (odd) throw bad(`-cpu: '${odd}' is neither +feature, -feature nor hv=kvm.`);
+  const signed = rest.map((feature) => feature.replace(/^([\w.-]+)=on$/, "+$1").replace(/^([\w.-]+)=off$/, "-$1"));
+  return {
+    cpu: [name, ...signed].join(","),
+    ...(features.some(isHypervisor) ? { hypervisor: "kvm" as const } : {}),
+  };
+}
+
+function rtcStart(text: string, clock: "virtual" | "realtime"): number | undefined {
+  const base = /(?:^|,)base=([^,]+)/.exec(text)?.[1];
+  if (base === undefined) return undefined;
+  if (base === "utc" || base === "localtime") {
+    if (clock === "virtual") return undefined;
+    const now = Math.floor(Date.now() / 1000);
+    return base === "utc" ? now : now - 60 * new Date().getTimezoneOffset();
+  }
+  const time = Date.parse(/[TZ ]/.test(base) ? `${base.replace(/Z?$/, "")}Z` : base);
+  if (Number.isNaN(time)) throw bad(`-rtc base=${base}: give utc or a date such as 2024-02-29T12:00:00.`);
+  return Math.floor(time / 1000);
+}
+
+function checkDevice(text: string): void {
+  const [name, ...properties] = text.split(",");
+  if (!devices[name!]) throw later(`-device ${name}`);
+  const odd = properties.find((property) => !/^(iobase|iosize)=(0x[0-9a-f]+|\d+)$/i.test(property));
+  if (odd) throw bad(`-device ${name}: cannot use '${odd}'; it takes ${devices[name!]}.`);
+}
+
+function initrds(text: string | undefined): Options["initrds"] {
+  if (!text) return [];
+  return text.split(/,(?!,)/).map((part) => {
+    const [path, ...args] = part.trim().split(" ");
+    return { path: path!, args: args.join(" ") };
+  });
+}
+
+function serialTargets(serials: string[], chardevs: string[]): SerialTarget[] {
+  const named = new Map(chardevs.map(parseChardev));
+  const targets = serials.map((text): SerialTarget => {
+    if (text === "stdio" || text === "mon:stdio") return { kind: "stdio" };
+    if (text === "null" || text === "none") return { kind: "null" };
+    if (text.startsWith("file:") && text.length > 5) return { kind: "file", path: text.slice(5) };
+    if (text.startsWith("chardev:")) {
+      const target = named.get(text.slice(8));
+      if (!target) throw bad(`-serial ${text}: there is no -chardev with id=${text.slice(8)}.`);
+      return target;
+    }
+    if (/^(tcp|udp|unix|telnet|pty|pipe|vc|msmouse)/.test(text)) throw later(`-serial ${text}`);
+    throw bad(`-serial ${text}: give stdio, mon:stdio, file:PATH, null or chardev:ID.`);
+  });
+  return targets.length > 0 ? targets : [{ kind: "stdio" }];
+}
+
+function parseChardev(text: string): [string, SerialTarget] {
+  const [kind, ...rest] = text.split(",");
+  const properties = new Map(rest.map((part) => part.split("=", 2) as [string, string]));
+  const id = properties.get("id");
+  if (!id) throw bad(`-chardev ${text}: it needs id=NAME.`);
+  if (kind === "stdio") return [id, { kind: "stdio" }];
+  if (kind === "null") return [id, { kind: "null" }];
+  if (kind !== "file") throw later(`-chardev ${kind}`);
+  const path = properties.get("path");
+  if (!path) throw bad(`-chardev ${text}: it needs path=FILE.`);
+  return [id, { kind: "file", path }];
+}
+
+function regex(flag: string, text: string): RegExp {
+  try {
+    return new RegExp(text, "m");
+  } catch {
+    throw bad(`${flag} '${text}' is not a regular expression.`);
+  }
+}
+
+const escapes: Record<string, string> = { n: "\r", r: "\r", t: "\t", e: "\x1b", "\\": "\\" };
+
+function parseSend(text: string): Send {
+  const at = text.indexOf("=>");
+  if (at < 0) throw bad(`--send '${text}': write it as 'REGEX=>TEXT'.`);
+  const typed = text
+    .slice(at + 2)
+    .replace(/\n/g, "\r")
+    .replace(/\\x([0-9a-f]{2})|\\([nrte\\])/gi, (_, hex?: string, letter?: string) =>
+      hex ? String.fromCharCode(parseInt(hex, 16)) : escapes[letter!.toLowerCase()]!,
+    );
+  return { pattern: regex("--send", text.slice(0, at)), bytes: new TextEncoder().encode(typed) };
+}
+
+function fileAtRegex(flag: string, text: string | undefined): FileAtRegex | undefined {
+  if (text === undefined) return undefined;
+  const at = text.indexOf("@");
+  if (at < 0) return { path: text };
+  return { path: text.slice(0, at), pattern: regex(flag, text.slice(at + 1)) };
+}
+
+function traceFile(path: string | undefined): string | undefined {
+  if (path === undefined || /\.(json|ndjson)$/.test(path)) return path;
+  if (path.endsWith(".lwtrace")) throw later("--trace-irq FILE.lwtrace");
+  throw bad(`--trace-irq ${path}: the name must end in .json or .ndjson.`);
+}
+
+function logItems(items: string | undefined, path: string | undefined): Options["logInterrupts"] {
+  if (items === undefined) return undefined;
+  if (items === "help") throw bad("-d knows one item so far: int.");
+  for (const item of items.split(",")) if (item !== "int") throw later(`-d ${item}`);
+  return { path };
+}
+
+function seconds(flag: string, text: string | undefined): number {
+  if (text === undefined) return Infinity;
+  const value = Number(text.replace(/s$/, ""));
+  if (!(value > 0)) throw bad(`${flag} ${text}: give a number of seconds above 0.`);
+  return value * second;
+}
+
+function naturalInteger(flag: string, text: string): number {
+  if (!/^(\d+|0x[0-9a-f]+)$/i.test(text)) throw bad(`${flag} ${text}: give a whole number.`);
+  return Number(text);
+}
+
+function positiveInteger(flag: string, text: string): number {
+  const value = naturalInteger(flag, text);
+  if (value < 1) throw bad(`${flag} ${text}: give a whole number above 0.`);
+  return value;
+}

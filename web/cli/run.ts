@@ -1,0 +1,227 @@
+// Runs one machine in this process until it ends, and says with which exit status.
+import fs from "node:fs";
+import { DoorStop } from "../src/engine/door";
+import { Engine } from "../src/engine/engine";
+import { hostLoop } from "../src/engine/host_loop";
+import { instantiateEngine } from "../src/engine/instantiate";
+import { Pump } from "../src/engine/pump";
+import { messageOf } from "../src/errors";
+import { compileEngineFile } from "./engine_file";
+import { openOutput, readInput, writeFully } from "./files";
+import { monitorLine } from "./monitor";
+import type { Options, SerialTarget } from "./options";
+import { saveStatistics } from "./statistics";
+import { Terminal } from "./terminal";
+import { TraceFiles } from "./trace";
+import { ConsoleWatcher } from "./watcher";
+
+export const exitStatus = { ok: 0, failed: 1, usage: 2, tripleFault: 3, engine: 70, timeout: 124 } as const;
+
+interface InputFiles {
+  kernel?: Uint8Array;
+  initrds: { bytes: Uint8Array; args: string }[];
+  snapshot?: Uint8Array;
+  replay?: Uint8Array;
+}
+
+export async function run(options: Options): Promise<number> {
+  const files = readFiles(options);
+  const engine = new Engine(instantiateEngine(await compileEngineFile(), options.config.memory));
+  engine.create(options.config);
+  if (files.replay) engine.replayInputs(files.replay);
+  if (options.logInput) engine.recordInputs();
+  startMachine(engine, files);
+  return new Promise((resolve) => new Run(engine, options, resolve).start());
+}
+
+function readFiles(options: Options): InputFiles {
+  for (const path of [options.stats, options.logInput, options.saveSnapshot?.path]) {
+    if (path) fs.closeSync(openOutput("the file", path));
+  }
+  return {
+    kernel: options.kernel ? readInput("the kernel", options.kernel) : undefined,
+    initrds: options.initrds.map(({ path, args }) => ({ bytes: readInput("the initrd", path), args })),
+    snapshot: options.loadSnapshot ? readInput("the snapshot", options.loadSnapshot) : undefined,
+    replay: options.replay ? readInput("the input log", options.replay) : undefined,
+  };
+}
+
+export function startMachine(engine: Engine, files: Omit<InputFiles, "replay">): void {
+  if (files.kernel) engine.load("kernel", files.kernel);
+  for (const { bytes, args } of files.initrds) engine.load("initrd", bytes, args);
+  if (files.snapshot) engine.loadSnapshot(files.snapshot);
+  else engine.boot();
+}
+
+class Run {
+  readonly #engine: Engine;
+  readonly #options: Options;
+  readonly #resolve: (status: number) => void;
+  readonly #pump: Pump;
+  readonly #terminal: Terminal;
+  readonly #trace: TraceFiles;
+  readonly #watcher: ConsoleWatcher;
+  readonly #serialFiles: (number | undefined)[];
+  readonly #startedAt = performance.now();
+  readonly #stdinPort: number;
+  #timer: NodeJS.Timeout | undefined;
+  #nextHash: number;
+  #isDone = false;
+
+  constructor(engine: Engine, options: Options, resolve: (status: number) => void) {
+    this.#engine = engine;
+    this.#options = options;
+    this.#resolve = resolve;
+    this.#nextHash = options.hashEvery;
+    this.#watcher = new ConsoleWatcher(options);
+    this.#serialFiles = options.serial.map((target) => openSerial(target));
+    this.#stdinPort = options.serial.findIndex(({ kind }) => kind === "stdio");
+    this.#trace = new TraceFiles(engine, options);
+    this.#pump = new Pump(engine, hostLoop(), this.#hooks(), {
+      clock: options.replay ? "virtual" : options.clock,
+      patience: options.patience === undefined ? undefined : randomPatience(options.patience),
+    });
+    this.#terminal = new Terminal({
+      input: (bytes) => this.#type(bytes),
+      quit: () => this.#finish(exitStatus.ok),
+      monitorLine: (line) => monitorLine(line, engine, this.#pump, () => this.#finish(exitStatus.ok)),
+      inputEnded: () => this.#pump.input(() => {}),
+    });
+  }
+
+  start(): void {
+    if (this.#stdinPort >= 0 && !this.#options.replay) this.#terminal.open();
+    process.on("SIGTERM", () => this.#finish(128 + 15));
+    process.on("SIGINT", () => this.#finish(128 + 2));
+    if (this.#options.timeoutNs !== Infinity) {
+      this.#timer = setTimeout(() => {
+        this.#say(`timeout: ${this.#options.timeoutNs / 1e9} s of wall time${this.#awaited()}`);
+        this.#finish(exitStatus.timeout);
+      }, this.#options.timeoutNs / 1e6);
+    }
+    this.#pump.start();
+  }
+
+  #hooks() {
+    return {
+      atBoundary: () => this.#atBoundary(),
+      mayWake: () => this.#terminal.mayType && this.#options.timeoutVirtualNs === Infinity,
+      ended: (stop: DoorStop) => this.#ended(stop),
+      traceFull: () => this.#trace.drain(),
+      nextStop: () => this.#nextHash,
+      atStop: () => {
+        writeFully(2, `${this.#engine.instructions} ${this.#engine.hash()}\n`);
+        this.#nextHash += this.#options.hashEvery;
+      },
+      failed: (error: unknown) => this.#failed(error),
+    };
+  }
+
+  #atBoundary(): void {
+    this.#trace.drain();
+    for (let port = 0; port < Math.max(2, this.#options.serial.length); port++) this.#takeSerial(port);
+    if (this.#isDone || this.#engine.ns < this.#options.timeoutVirtualNs) return;
+    this.#say(`timeout: ${this.#options.timeoutVirtualNs / 1e9} s of guest time${this.#awaited()}`);
+    this.#finish(exitStatus.timeout);
+  }
+
+  #takeSerial(port: number): void {
+    const bytes = this.#engine.serialOutput(port);
+    const target = this.#options.serial[port];
+    if (bytes.length === 0 || !target) return;
+    const file = this.#serialFiles[port];
+    if (file !== undefined) writeFully(file, bytes);
+    else if (target.kind === "stdio" && !this.#terminal.write(bytes)) this.#finish(exitStatus.ok);
+    if (!this.#isDone) this.#watch(port, bytes);
+  }
+
+  #watch(port: number, bytes: Uint8Array): void {
+    const { type, snapshotDue, verdict, failure } = this.#watcher.add(bytes);
+    for (const text of type) this.#pump.input(() => this.#engine.serialInput(port, text));
+    if (snapshotDue) this.#saveSnapshot();
+    if (verdict === "expected") this.#finish(exitStatus.ok);
+    if (verdict === "failed") {
+      this.#say(`--fail '${failure}' appeared on the console`);
+      this.#finish(exitStatus.failed);
+    }
+  }
+
+  #type(bytes: Uint8Array): void {
+    if (!this.#isDone) this.#pump.input(() => this.#engine.serialInput(this.#stdinPort, bytes));
+  }
+
+  #ended(stop: DoorStop): void {
+    const statuses: Partial<Record<DoorStop, number>> = {
+      [DoorStop.ExitRequest]: this.#engine.exitStatus & 0xff,
+      [DoorStop.TripleFault]: exitStatus.tripleFault,
+    };
+    if (stop === DoorStop.TripleFault) this.#say("the guest ended in a triple fault");
+    if (stop === DoorStop.IdleForever) return this.#idleForever();
+    const status = statuses[stop] ?? exitStatus.ok;
+    const missed = this.#watcher.awaited;
+    if (status === exitStatus.ok && missed !== undefined) {
+      this.#say(`the guest ended before --expect '${missed}' appeared`);
+      return this.#finish(exitStatus.failed);
+    }
+    this.#finish(status);
+  }
+
+  #idleForever(): void {
+    const isTimed = this.#options.timeoutVirtualNs !== Infinity;
+    this.#say(`the guest halted for ever: no timer runs and no input can come${this.#awaited()}`);
+    if (isTimed) return this.#finish(exitStatus.timeout);
+    this.#finish(this.#watcher.awaited === undefined ? exitStatus.ok : exitStatus.failed);
+  }
+
+  #failed(error: unknown): void {
+    this.#say(`${messageOf(error)}\nlapwing: please report this with the command line and the kernel used.`);
+    this.#finish(exitStatus.engine);
+  }
+
+  #awaited(): string {
+    const missed = this.#watcher.awaited;
+    return missed === undefined ? "" : ` (still waiting for '${missed}')`;
+  }
+
+  #saveSnapshot(): void {
+    fs.writeFileSync(this.#options.saveSnapshot!.path, this.#engine.saveSnapshot());
+  }
+
+  #finish(status: number): void {
+    if (this.#isDone) return;
+    this.#isDone = true;
+    this.#pump.pause();
+    clearTimeout(this.#timer);
+    this.#terminal.close();
+    if (status !== exitStatus.engine) this.#writeResults();
+    for (const file of this.#serialFiles) if (file !== undefined) fs.closeSync(file);
+    this.#resolve(status);
+  }
+
+  #writeResults(): void {
+    const { stats, logInput, saveSnapshot } = this.#options;
+    this.#trace.close();
+    if (saveSnapshot && !saveSnapshot.pattern) this.#saveSnapshot();
+    if (logInput) fs.writeFileSync(logInput, this.#engine.takeInputLog());
+    if (stats) saveStatistics(stats, this.#engine, this.#pump, performance.now() - this.#startedAt);
+  }
+
+  #say(sentence: string): void {
+    writeFully(2, `lapwing: ${sentence}\n`);
+  }
+}
+
+function openSerial(target: SerialTarget): number | undefined {
+  return target.kind === "file" ? openOutput("the serial log", target.path) : undefined;
+}
+
+/** A small generator (xorshift) of pieces from 1 to 100,000 instructions. */
+function randomPatience(seed: number): () => number {
+  let state = (seed ^ 0x9e3779b9) >>> 0 || 1;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state = (state ^ (state << 5)) >>> 0;
+    return 1 + (state % 100_000);
+  };
+}

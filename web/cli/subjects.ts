@@ -1,0 +1,140 @@
+// What `lapwing compare` can compare: each answers the state hash at given instruction counts, and the state itself.
+import { execFile } from "node:child_process";
+import fs from "node:fs";
+import { fileURLToPath } from "node:url";
+import { DoorStop } from "../src/engine/door";
+import { configText, Engine } from "../src/engine/engine";
+import { instantiateEngine } from "../src/engine/instantiate";
+import { LapwingError, messageOf } from "../src/errors";
+import { compileEngineFile } from "./engine_file";
+import { readInput } from "./files";
+import type { Options } from "./options";
+import { startMachine } from "./run";
+
+export interface Subject {
+  readonly name: string;
+  /** Hashes at ascending instruction counts; once the machine has ended, "end COUNT HASH". */
+  hashes(stops: readonly number[]): Promise<string[]>;
+  state(stop: number): Promise<string>;
+}
+
+export const subjectNames = ["interp", "wasm", "native", "restored"] as const;
+
+export function makeSubject(name: string, options: Options): Subject {
+  switch (name) {
+    case "interp":
+    case "wasm":
+      return new WasmSubject(name, options, false);
+    case "restored":
+      return new WasmSubject(name, options, true);
+    case "native":
+      return new NativeSubject(options);
+    case "jit":
+      throw new LapwingError("not_supported", "compare jit is not supported yet.");
+    default:
+      throw new LapwingError("bad_option", `compare: '${name}' is none of ${subjectNames.join(", ")}.`);
+  }
+}
+
+class WasmSubject implements Subject {
+  readonly name;
+  readonly #options;
+  readonly #isRestored;
+
+  constructor(name: string, options: Options, isRestored: boolean) {
+    this.name = name;
+    this.#options = options;
+    this.#isRestored = isRestored;
+  }
+
+  async hashes(stops: readonly number[]): Promise<string[]> {
+    let engine = await this.#boot();
+    if (this.#isRestored) engine = await this.#restore(engine, stops[0]!);
+    return stops.map((stop) => (runTo(engine, stop) ? engine.hash() : `end ${engine.instructions} ${engine.hash()}`));
+  }
+
+  async state(stop: number): Promise<string> {
+    let engine = await this.#boot();
+    if (this.#isRestored) engine = await this.#restore(engine, stop);
+    runTo(engine, stop);
+    try {
+      return engine.query("state");
+    } catch {
+      return engine.query("registers");
+    }
+  }
+
+  async #create(): Promise<Engine> {
+    const engine = new Engine(instantiateEngine(await compileEngineFile(), this.#options.config.memory));
+    engine.create(this.#options.config);
+    return engine;
+  }
+  async #boot(): Promise<Engine> {
+    const engine = await this.#create();
+    const { kernel, initrds } = this.#options;
+    startMachine(engine, {
+      kernel: kernel ? readInput("the kernel", kernel) : undefined,
+      initrds: initrds.map(({ path, args }) => ({ bytes: readInput("the initrd", path), args })),
+    });
+    return engine;
+  }
+  /** Goes half of the way, then on in a fresh machine that was loaded with the first one's snapshot. */
+  async #restore(engine: Engine, firstStop: number): Promise<Engine> {
+    runTo(engine, Math.floor(firstStop / 2));
+    const fresh = await this.#create();
+    fresh.loadSnapshot(engine.saveSnapshot());
+    return fresh;
+  }
+}
+
+/** False when the machine ended before. */
+function runTo(engine: Engine, stop: number): boolean {
+  while (engine.instructions < stop) {
+    const reason = engine.run(stop - engine.instructions, Infinity);
+    for (const port of [0, 1]) engine.serialOutput(port);
+    if (reason !== DoorStop.Patience && reason !== DoorStop.Halted) return engine.instructions >= stop;
+  }
+  return true;
+}
+
+class NativeSubject implements Subject {
+  readonly name = "native";
+  readonly #options;
+
+  constructor(options: Options) {
+    this.#options = options;
+  }
+
+  async hashes(stops: readonly number[]): Promise<string[]> {
+    const lines = (await this.#execute(`stops=${stops.join(",")}`)).split("\n");
+    const found = new Map<number, string>();
+    let end = "no answer";
+    for (const line of lines) {
+      const match = /^(end )?(\d+) ([0-9a-f]{16})$/.exec(line.trim());
+      if (match?.[1]) end = match[0];
+      else if (match) found.set(Number(match[2]), match[3]!);
+    }
+    return stops.map((stop) => found.get(stop) ?? end);
+  }
+
+  state(stop: number): Promise<string> {
+    return this.#execute(`state=${stop}`);
+  }
+
+  #execute(question: string): Promise<string> {
+    const binary = process.env["LAPWING_NATIVE"] ?? fileURLToPath(new URL("../native/lapwing_native", import.meta.url));
+    if (!fs.existsSync(binary)) {
+      throw new LapwingError("bad_file", "the native engine has not been built; run `npm run build:native` first.");
+    }
+    const { config, kernel, initrds } = this.#options;
+    const args = configText(config).trim().split("\n");
+    if (kernel) args.push(`kernel=${kernel}`);
+    for (const { path } of initrds) args.push(`initrd=${path}`);
+    return new Promise((resolve, reject) => {
+      execFile(binary, [...args, question], { maxBuffer: 2 ** 28 }, (error, stdout, stderr) => {
+        if (error && !stdout) reject(new LapwingError("engine", `the native engine failed: ${stderr.trim() || messageOf(error)}`));
+        else resolve(stdout);
+      });
+    });
+  }
+}
