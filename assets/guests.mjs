@@ -8,7 +8,11 @@ export function listGuests() {
   if (!fs.existsSync(file)) return [];
   const { guests } = JSON.parse(fs.readFileSync(file, "utf8"));
   const absolute = (name) => cachePath("guests", name);
-  return guests.map((guest) => ({ ...guest, kernel: absolute(guest.kernel), initrd: absolute(guest.initrd) }));
+  return guests.map((guest) => ({
+    ...guest,
+    kernel: absolute(guest.kernel),
+    initrd: absolute(guest.initrd),
+  }));
 }
 
 export function findGuest(name) {

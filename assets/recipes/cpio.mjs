@@ -21,7 +21,8 @@ function padded(buffer) {
 function fieldsOf(entry) {
   if (entry.directory) return { mode: kDirectory | (entry.mode ?? 0o755), data: Buffer.alloc(0), links: 2 };
   if (entry.link) return { mode: kSymlink | 0o777, data: Buffer.from(entry.link), links: 1 };
-  if (entry.device) return { mode: kCharacterDevice | (entry.mode ?? 0o600), data: Buffer.alloc(0), links: 1 };
+  if (entry.device)
+    return { mode: kCharacterDevice | (entry.mode ?? 0o600), data: Buffer.alloc(0), links: 1 };
   return { mode: kRegular | (entry.mode ?? 0o644), data: Buffer.from(entry.data), links: 1 };
 }
 

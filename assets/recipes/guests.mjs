@@ -28,7 +28,9 @@ const kSeabiosFiles = ["bios.bin", "bios-256k.bin", "vgabios-stdvga.bin"];
 
 function isPart(name) {
   try {
-    return JSON.parse(fs.readFileSync(cachePath("parts", name, "record.json"), "utf8")).parts === kPartsVersion;
+    return (
+      JSON.parse(fs.readFileSync(cachePath("parts", name, "record.json"), "utf8")).parts === kPartsVersion
+    );
   } catch {
     return false;
   }
@@ -50,9 +52,19 @@ async function fetchPart(apt, name, record, keep) {
     fs.mkdirSync(unpacked, { recursive: true });
     apt.extract(deb, unpacked);
     keep(unpacked, target);
-    const files = Object.fromEntries(walkFiles(target).map((file) => [file, sha256File(path.join(target, file))]));
+    const files = Object.fromEntries(
+      walkFiles(target).map((file) => [file, sha256File(path.join(target, file))]),
+    );
     const { version, sha256, architecture } = record;
-    const text = { parts: kPartsVersion, package: record.name, architecture, suite: kSuite, version, sha256, files };
+    const text = {
+      parts: kPartsVersion,
+      package: record.name,
+      architecture,
+      suite: kSuite,
+      version,
+      sha256,
+      files,
+    };
     fs.writeFileSync(path.join(target, "record.json"), JSON.stringify(text, null, 2) + "\n");
   });
   fs.rmSync(unpacked, { recursive: true, force: true });
@@ -65,7 +77,9 @@ function keepKernel(unpacked, target) {
   fs.copyFileSync(path.join(boot, image), path.join(target, "vmlinuz"));
   const modules = path.join(target, "modules");
   fs.mkdirSync(modules);
-  const library = ["lib/modules", "usr/lib/modules"].map((name) => path.join(unpacked, name)).find(fs.existsSync);
+  const library = ["lib/modules", "usr/lib/modules"]
+    .map((name) => path.join(unpacked, name))
+    .find(fs.existsSync);
   collectModules(library, kKeyboardModules).forEach(({ name, data }, i) => {
     fs.writeFileSync(path.join(modules, `${String(i).padStart(2, "0")}-${name}.ko`), data);
   });
@@ -89,14 +103,25 @@ async function fetchParts() {
   };
   for (const kernel of kKernels) await fetch(kernel.name, () => currentKernel(apt, kernel), keepKernel);
   for (const arch of kArchitectures) {
-    await fetch(`busybox-${arch}`, () => apt.show("busybox-static", arch), (unpacked, target) => {
-      const file = ["bin/busybox", "usr/bin/busybox"].map((name) => path.join(unpacked, name)).find(fs.existsSync);
-      fs.copyFileSync(file, path.join(target, "busybox"));
-    });
+    await fetch(
+      `busybox-${arch}`,
+      () => apt.show("busybox-static", arch),
+      (unpacked, target) => {
+        const file = ["bin/busybox", "usr/bin/busybox"]
+          .map((name) => path.join(unpacked, name))
+          .find(fs.existsSync);
+        fs.copyFileSync(file, path.join(target, "busybox"));
+      },
+    );
   }
-  await fetch("seabios", () => apt.show("seabios"), (unpacked, target) => {
-    for (const name of kSeabiosFiles) fs.copyFileSync(path.join(unpacked, "usr/share/seabios", name), path.join(target, name));
-  });
+  await fetch(
+    "seabios",
+    () => apt.show("seabios"),
+    (unpacked, target) => {
+      for (const name of kSeabiosFiles)
+        fs.copyFileSync(path.join(unpacked, "usr/share/seabios", name), path.join(target, name));
+    },
+  );
   if (didFetch) apt.clean();
 }
 
@@ -104,7 +129,10 @@ function readModules(kernel) {
   const folder = cachePath("parts", kernel, "modules");
   if (!fs.existsSync(folder)) return [];
   const names = fs.readdirSync(folder).sort();
-  return names.map((file) => ({ name: file.replace(/^\d+-|\.ko$/g, ""), data: fs.readFileSync(path.join(folder, file)) }));
+  return names.map((file) => ({
+    name: file.replace(/^\d+-|\.ko$/g, ""),
+    data: fs.readFileSync(path.join(folder, file)),
+  }));
 }
 
 async function makeGuest({ name, arch }, modules) {

@@ -31,7 +31,10 @@ export function buildInitramfs(busybox, modules) {
   };
   for (const name of kDirectories) entries[name] = { directory: true };
   for (const name of rootfsFiles()) {
-    entries[name] = { data: fs.readFileSync(path.join(kRootfs, name)), mode: kPrograms.has(name) ? 0o755 : 0o644 };
+    entries[name] = {
+      data: fs.readFileSync(path.join(kRootfs, name)),
+      mode: kPrograms.has(name) ? 0o755 : 0o644,
+    };
   }
   modules.forEach(({ name, data }, i) => {
     entries[`lib/modules/${String(i).padStart(2, "0")}-${name}.ko`] = { data };

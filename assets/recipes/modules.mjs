@@ -5,7 +5,8 @@ import path from "node:path";
 function moduleFiles(root) {
   const files = new Map();
   for (const name of fs.readdirSync(root, { recursive: true })) {
-    if (name.endsWith(".ko")) files.set(path.basename(name, ".ko").replaceAll("-", "_"), path.join(root, name));
+    if (name.endsWith(".ko"))
+      files.set(path.basename(name, ".ko").replaceAll("-", "_"), path.join(root, name));
   }
   return files;
 }

@@ -6,7 +6,15 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { spawnSync } from "node:child_process";
 import { PrivateApt } from "../setup/apt.mjs";
-import { SetupError, buildDirectory, cachePath, runMain, say, sha256File, withLock } from "../setup/cache.mjs";
+import {
+  SetupError,
+  buildDirectory,
+  cachePath,
+  runMain,
+  say,
+  sha256File,
+  withLock,
+} from "../setup/cache.mjs";
 import { ensureHostPackages } from "../setup/host_packages.mjs";
 import { capture } from "../setup/process.mjs";
 import { ensureGuests, kPartsVersion } from "./guests.mjs";
@@ -36,7 +44,10 @@ function unpackSource(apt, deb, folder) {
 /** Options of the fragment that Kconfig did not take: a misspelt name or a missing dependency. */
 function droppedOptions(tree) {
   const config = fs.readFileSync(path.join(tree, ".config"), "utf8");
-  const wanted = fs.readFileSync(kConfig, "utf8").split("\n").filter((line) => line.startsWith("CONFIG_"));
+  const wanted = fs
+    .readFileSync(kConfig, "utf8")
+    .split("\n")
+    .filter((line) => line.startsWith("CONFIG_"));
   return wanted.filter((line) => !`\n${config}`.includes(`\n${line}\n`));
 }
 
@@ -83,7 +94,15 @@ async function buildSmall() {
     fs.copyFileSync(image, path.join(target, "vmlinuz"));
     const { version, sha256 } = record;
     const files = { vmlinuz: sha256File(image) };
-    const text = { parts: kPartsVersion, package: kSource, suite: "bookworm", version, sha256, config, files };
+    const text = {
+      parts: kPartsVersion,
+      package: kSource,
+      suite: "bookworm",
+      version,
+      sha256,
+      config,
+      files,
+    };
     fs.writeFileSync(path.join(target, "record.json"), JSON.stringify(text, null, 2) + "\n");
   });
   fs.rmSync(folder, { recursive: true, force: true });

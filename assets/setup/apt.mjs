@@ -97,7 +97,9 @@ export class PrivateApt {
     try {
       this.run_("apt-get", ["update", "-qq", "--error-on=any"]);
     } catch (error) {
-      const hasIndex = fs.readdirSync(path.join(this.home, "lists")).some((name) => name.includes("_Packages"));
+      const hasIndex = fs
+        .readdirSync(path.join(this.home, "lists"))
+        .some((name) => name.includes("_Packages"));
       if (!hasIndex) throw error;
       say("a package index could not be read (mirror out of step?); going on with the others");
     }

@@ -10,13 +10,21 @@ import { show } from "./process.mjs";
 
 const kRoot = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
 
-export async function build(preset, targets = []) {
+export async function configure(preset) {
   ensureHostPackages(["build"]);
   if (preset === "wasm") await ensureEmscripten(() => ensureHostPackages(["toolchain"]));
   const folder = path.join(kRoot, "build", preset);
   if (!fs.existsSync(path.join(folder, "build.ninja"))) {
-    show("cmake", ["--preset", preset, "--log-level=WARNING"], { cwd: kRoot, stdio: ["ignore", "ignore", "inherit"] });
+    show("cmake", ["--preset", preset, "--log-level=WARNING"], {
+      cwd: kRoot,
+      stdio: ["ignore", "ignore", "inherit"],
+    });
   }
+  return folder;
+}
+
+export async function build(preset, targets = []) {
+  const folder = await configure(preset);
   const jobs = String(os.availableParallelism());
   show("cmake", ["--build", folder, "-j", jobs, ...(targets.length ? ["--target", ...targets] : [])]);
 }

@@ -31,7 +31,9 @@ function fromPath() {
   if (!program) return undefined;
   const version = emccVersion(program);
   if (isNewEnough(version)) return path.dirname(program);
-  say(`emcc on PATH is ${version?.join(".") ?? "of unknown version"}, older than ${kMinimum.join(".")}: not used`);
+  say(
+    `emcc on PATH is ${version?.join(".") ?? "of unknown version"}, older than ${kMinimum.join(".")}: not used`,
+  );
   return undefined;
 }
 
@@ -48,10 +50,13 @@ function wrapBinaryen(root, home) {
 
 function prune(root) {
   const emscripten = path.join(root, "usr/share/emscripten");
-  for (const name of ["test", "docs", "media"]) fs.rmSync(path.join(emscripten, name), { recursive: true, force: true });
-  for (const name of ["doc", "man", "lintian"]) fs.rmSync(path.join(root, "usr/share", name), { recursive: true, force: true });
+  for (const name of ["test", "docs", "media"])
+    fs.rmSync(path.join(emscripten, name), { recursive: true, force: true });
+  for (const name of ["doc", "man", "lintian"])
+    fs.rmSync(path.join(root, "usr/share", name), { recursive: true, force: true });
   const libraries = path.join(emscripten, "cache/sysroot/lib/wasm32-emscripten");
-  const unused = (name) => /^lib(GL-.*-|SDL|html5_)|-(mt|ww)(-|\.)/.test(name) && name !== "libGL-getprocaddr.a";
+  const unused = (name) =>
+    /^lib(GL-.*-|SDL|html5_)|-(mt|ww)(-|\.)/.test(name) && name !== "libGL-getprocaddr.a";
   const visit = (folder) => {
     for (const entry of fs.readdirSync(folder, { withFileTypes: true })) {
       const full = path.join(folder, entry.name);
@@ -59,7 +64,8 @@ function prune(root) {
       else if (unused(entry.name)) fs.rmSync(full);
     }
   };
-  for (const name of ["pic", "lto", "lto-pic"]) fs.rmSync(path.join(libraries, name), { recursive: true, force: true });
+  for (const name of ["pic", "lto", "lto-pic"])
+    fs.rmSync(path.join(libraries, name), { recursive: true, force: true });
   visit(libraries);
 }
 
@@ -86,7 +92,9 @@ function writeConfiguration(home) {
 
 async function install(home) {
   if (process.arch !== "x64") {
-    throw new SetupError("Emscripten is set up automatically only on x86-64; install emsdk 3.1.69 or newer and put emcc on PATH");
+    throw new SetupError(
+      "Emscripten is set up automatically only on x86-64; install emsdk 3.1.69 or newer and put emcc on PATH",
+    );
   }
   const apt = new PrivateApt(kSuite, ["amd64"]);
   const records = kPackages.map((name) => apt.show(name));
@@ -99,12 +107,21 @@ async function install(home) {
     prune(root);
     wrapBinaryen(root, home);
     fs.mkdirSync(path.join(root, "usr/share/emscripten/node_modules"), { recursive: true });
-    fs.cpSync(path.join(root, "usr/share/nodejs/acorn"), path.join(root, "usr/share/emscripten/node_modules/acorn"), {
-      recursive: true,
-      dereference: true,
-    });
-    const packages = Object.fromEntries(records.map((r) => [r.name, { version: r.version, sha256: r.sha256 }]));
-    fs.writeFileSync(path.join(root, "packages.json"), JSON.stringify({ suite: kSuite, packages }, null, 2) + "\n");
+    fs.cpSync(
+      path.join(root, "usr/share/nodejs/acorn"),
+      path.join(root, "usr/share/emscripten/node_modules/acorn"),
+      {
+        recursive: true,
+        dereference: true,
+      },
+    );
+    const packages = Object.fromEntries(
+      records.map((r) => [r.name, { version: r.version, sha256: r.sha256 }]),
+    );
+    fs.writeFileSync(
+      path.join(root, "packages.json"),
+      JSON.stringify({ suite: kSuite, packages }, null, 2) + "\n",
+    );
   });
   apt.clean();
 }
@@ -122,11 +139,20 @@ function verify(bin) {
       "  int v[3] = {n, 2, std::bit_cast<int>(3u)}; int s = 0;\n" +
       "  for (int x : std::span<int>(v)) s += x;\n  return s;\n}\n",
   );
-  capture(path.join(bin, "em++"), ["-std=c++20", "-O1", "-sSTANDALONE_WASM", "--no-entry", source, "-o", output]);
+  capture(path.join(bin, "em++"), [
+    "-std=c++20",
+    "-O1",
+    "-sSTANDALONE_WASM",
+    "--no-entry",
+    source,
+    "-o",
+    output,
+  ]);
   const program = `WebAssembly.instantiate(require("fs").readFileSync(${JSON.stringify(output)}),{})
     .then(({instance}) => { instance.exports._initialize(); console.log(instance.exports.sum(37)); })`;
   const answer = capture(process.execPath, ["-e", program]).trim();
-  if (answer !== "42") throw new SetupError(`the C++ toolchain at ${bin} produces wrong code (got ${answer})`);
+  if (answer !== "42")
+    throw new SetupError(`the C++ toolchain at ${bin} produces wrong code (got ${answer})`);
   fs.rmSync(folder, { recursive: true, force: true });
 }
 

@@ -5,7 +5,10 @@ import { SetupError, say } from "./cache.mjs";
 import { capture, findProgram, show } from "./process.mjs";
 
 const command = (name) => () => findProgram(name) !== undefined;
-const file = (...names) => () => names.some((name) => fs.existsSync(name));
+const file =
+  (...names) =>
+  () =>
+    names.some((name) => fs.existsSync(name));
 
 /** Groups of [Debian package, is it there?]. */
 const kPackages = {

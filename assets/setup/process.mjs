@@ -44,6 +44,8 @@ export function show(program, args, options = {}) {
   const result = spawnSync(program, args, { stdio: ["ignore", "inherit", "inherit"], ...options });
   if (result.error) throw new SetupError(`cannot run ${program}: ${result.error.message}`);
   if (result.status !== 0) {
-    throw new SetupError(`${path.basename(program)} ${args.join(" ")} ended with ${result.status ?? result.signal}`);
+    throw new SetupError(
+      `${path.basename(program)} ${args.join(" ")} ended with ${result.status ?? result.signal}`,
+    );
   }
 }

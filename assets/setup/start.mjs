@@ -16,7 +16,8 @@ function portFrom(args) {
   if (at < 0 ? args.length > 0 : unknown !== undefined) {
     throw new SetupError(`unknown argument ${at < 0 ? args[0] : unknown}; the only one is --port N`);
   }
-  if (!Number.isInteger(port) || port < 1 || port > 65535) throw new SetupError("--port needs a number from 1 to 65535");
+  if (!Number.isInteger(port) || port < 1 || port > 65535)
+    throw new SetupError("--port needs a number from 1 to 65535");
   return { port, isChosen: at >= 0 };
 }
 
@@ -30,7 +31,9 @@ await runMain(async () => {
   try {
     server = await preview({ root: kRoot, preview: { port, strictPort: isChosen } });
   } catch (error) {
-    throw new SetupError(`cannot serve on port ${port}: ${error.message}; choose another: npm start -- --port N`);
+    throw new SetupError(
+      `cannot serve on port ${port}: ${error.message}; choose another: npm start -- --port N`,
+    );
   }
   process.stdout.write(`\nLapwing is ready: ${server.resolvedUrls.local[0]}\n`);
 });
