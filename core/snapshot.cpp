@@ -83,6 +83,7 @@ void StateWriter::put_string(std::string_view text) {
 }
 
 void StateReader::get_bytes(void* out, std::size_t size) {
+  if (size == 0) return;  // `out` may be null
   if (size > remaining()) {
     ok_ = false;
     std::memset(out, 0, size);

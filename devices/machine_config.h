@@ -1,0 +1,50 @@
+// What a machine is built from: "key=value" lines, checked one by one, each error one sentence that names the line.
+//   memory=BYTES      2 MiB to 2 GiB, a multiple of 4 KiB          cpus=N           1 to 8
+//   cpu=NAME[,+f,-f]  model and switches                           hv=kvm|none      KVM signature in CPUID
+//   clock=virtual|realtime   rtc=UNIX_SECONDS   seed=N             accel=interp     the engine
+//   apic=on|off   hpet=on|off   no_reboot=0|1                      serial=N         UARTs, 0 to 4
+//   cmdline=TEXT      of the kernel (the rest of the line)         device=NAME[,property=value]...   repeatable
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/cpu/model.h"
+#include "core/result.h"
+#include "core/types.h"
+
+namespace lapwing {
+
+// The clock of virtual mode starts at 2024-01-01 00:00:00 UTC.
+constexpr u64 kDefaultRtcSeconds = 1'704'067'200;
+constexpr unsigned kMaxCpus = 8;
+constexpr unsigned kMaxUarts = 4;
+
+// An optional ISA device with the ports it asked for.
+struct IsaDeviceConfig {
+  enum class Kind : u8 { kDebugExit, kDebugConsole, kPcTestDevice };
+  Kind kind;
+  u16 base = 0;
+  unsigned size = 1;
+};
+
+struct MachineConfig {
+  u64 memory = 128ull << 20;
+  unsigned cpus = 1;
+  CpuModel cpu;
+  bool realtime = false;
+  u64 rtc_seconds = kDefaultRtcSeconds;
+  u64 seed = 0;
+  bool apic = true;
+  bool hpet = true;
+  bool no_reboot = false;
+  unsigned uarts = 2;
+  std::string command_line;
+  std::vector<IsaDeviceConfig> devices;
+  std::string text;  // as given, for the input log
+};
+
+Result<MachineConfig> parse_machine_config(std::string_view text);
+
+}  // namespace lapwing
