@@ -11,13 +11,14 @@ u64 Clock::now_ns() const {
 
 void Clock::jump_to(u64 ns) {
   const u64 now = now_ns();
-  if (ns > now) anchor_ns_ += ns - now;
+  if (ns > now) charge(ns - now);
 }
 
 void Clock::set_rate(u64 rate) {
   anchor_ns_ = now_ns();
   anchor_instructions_ = instructions_;
   rate_ = std::max<u64>(rate, 1);
+  ++epoch_;
 }
 
 u64 Clock::instructions_until(u64 deadline_ns) const {
@@ -39,6 +40,7 @@ void Clock::run_due_timers() {
     if (due == nullptr) break;
     const u64 deadline = due->deadline_;
     due->cancel();
+    next_sequence();
     due->fire_(deadline);
   }
 }
@@ -51,6 +53,7 @@ void Clock::remove(Timer* timer) {
 }
 
 void Clock::recompute() {
+  ++epoch_;
   next_deadline_ = kNever;
   for (const Timer* timer : timers_) next_deadline_ = std::min(next_deadline_, timer->deadline_);
 }

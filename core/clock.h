@@ -40,7 +40,10 @@ class Clock final : public Saveable {
   u64 next_sequence() { return ++sequence_; }
 
   void retire(u64 count) { instructions_ += count; }
-  void charge(u64 ns) { anchor_ns_ += ns; }
+  void charge(u64 ns) {
+    anchor_ns_ += ns;
+    ++epoch_;
+  }
   // Moves time forward to `ns` (a deadline reached while all CPUs are halted). Never backwards.
   void jump_to(u64 ns);
   // ns per instruction in 2^-20 ns; takes effect from here on.
@@ -49,6 +52,9 @@ class Clock final : public Saveable {
   // Instructions to retire until now_ns() >= deadline; 0 if it has passed, kNever for kNever.
   u64 instructions_until(u64 deadline_ns) const;
 
+  // Changes whenever time jumped, was charged, changed its rate, or a deadline was armed: a slice planned before must
+  // be planned again.
+  u64 epoch() const { return epoch_; }
   // Earliest armed deadline, kNever if none.
   u64 next_deadline() const { return next_deadline_; }
   bool timer_due() const { return next_deadline_ <= now_ns(); }
@@ -69,6 +75,7 @@ class Clock final : public Saveable {
   u64 anchor_ns_ = 0;
   u64 rate_ = kVirtualModeRate;
   u64 sequence_ = 0;
+  u64 epoch_ = 0;  // host-side, not saved
   u64 next_deadline_ = kNever;
   std::vector<Timer*> timers_;
 };

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/clock.h"
+#include "core/cpu/block_cache.h"
 #include "core/cpu/decode/instruction.h"
 #include "core/cpu/model.h"
 #include "core/cpu/pins.h"
@@ -16,9 +17,6 @@
 #include "core/memory/tlb.h"
 
 namespace lapwing {
-
-class BlockCache;
-struct Block;
 
 // An exception on its way to delivery.
 struct Fault {
@@ -93,18 +91,14 @@ class Cpu final : public CpuPins, public Saveable {
   void sync_time(const Instruction& in);
   u64 tsc(const Instruction& in);
 
-  // Slow path of memory accesses (access.h holds the fast one). nullptr: interrupted (fault or slow mode needed) or, in
-  // slow mode, an MMIO page: then `mmio` is set and the caller uses physical().
-  struct HostPointer {
-    u8* pointer;
-    bool mmio;
-    u64 physical;
-  };
-  HostPointer translate_slow(u64 linear, unsigned size, AccessType type, bool stack, AccessMode mode);
+  // Slow path of memory accesses (access.h holds the fast one); false = interrupted. size <= 64, may cross a page.
   bool read_slow(u64 linear, void* out, unsigned size, bool stack, AccessMode mode);
   bool write_slow(u64 linear, const void* data, unsigned size, bool stack, AccessMode mode);
   // Write-checks all bytes without writing (read-modify-write, multi-part stores).
   bool probe_write(u64 linear, unsigned size, bool stack, AccessMode mode);
+  // Where the bytes of [linear, linear + size), which lie in one page, are in host memory, for bulk string operations;
+  // nullptr with no fault raised when they are not plain RAM for this access (use the ordinary path then).
+  u8* host_pointer(u64 linear, AccessType type, AccessMode mode);
   // Limit, type and presence checks of a legacy-mode segment; false = #GP / #SS raised.
   bool check_segment(u8 segment, u64 offset, unsigned size, bool write);
 
@@ -143,6 +137,13 @@ class Cpu final : public CpuPins, public Saveable {
   bool probe_linear(u64 linear, u64& physical) const;
 
   CpuState state;
+
+  // A place in guest memory as the slow path found it.
+  struct HostPointer {
+    u8* pointer;   // nullptr: a device window
+    u64 physical;
+  };
+
   // The machine, as handlers see it.
   Clock& clock;
   IrqTrace& trace;
@@ -159,30 +160,63 @@ class Cpu final : public CpuPins, public Saveable {
 
  private:
   friend class Interpreter;
-  bool service_events();
+  // Stamp that links made now carry; links with another one are stale.
+  u64 link_stamp() const { return link_stamp_; }
+  // CS has a limit to compare: blocks are not linked, find_block() checks each.
+  bool cs_checked() const { return mode_.checked; }
+
+  bool has_events() const;
+  void service_events();
+  bool take_start_events();
+  void take_debug_trap();
+  void take_nmi();
+  void take_interrupt();
+  bool needs_step() const;
   void step();
   void run_blocks();
   void handle_interruption(const Instruction& in);
+  void run_slow(const Instruction& in);
   void deliver_fault(u64 rip);
+  void deliver_event(u8 vector, EventKind kind);
   Block* find_block();
   bool translate_fetch(u64 linear, u64& physical);
+  bool fetch_address(u64& linear);
+  bool find_second_page(u64 linear, u64& second_page);
   void retire_executed();
-  HostPointer fill_and_locate(u64 linear, AccessType type, AccessMode mode, bool stack);
-  u32 decode_mode() const;
+  void refresh_stamp();
+  bool locate(u64 linear, unsigned size, AccessType type, bool stack, AccessMode mode, HostPointer& out);
+  bool locate_page(u64 linear, AccessType type, AccessMode mode, u64& physical);
+  void fill_entry(u64 linear, AccessMode mode, const Translation& found);
+  bool transfer(u64 linear, u8* data, unsigned size, bool write, bool stack, AccessMode mode);
+  bool transfer_piece(u64 linear, u8* data, unsigned size, bool write, bool stack, AccessMode mode);
+  void mmio_transfer(u64 physical, u8* data, unsigned size, bool write);
+  bool raise_address(bool stack);
+  bool need_slow();
+  bool alignment_faults(u64 linear, unsigned size) const;
+  bool page_watched(u64 linear) const;
 
   InterruptUnit* unit_ = nullptr;
   BlockCache& blocks_;
   Tlb tlb_;
   TlbEntry* tlb_entries_ = nullptr;  // of data_mode_
   AccessMode data_mode_ = AccessMode::kKernel;
+  bool checks_alignment_ = false;  // CR0.AM, RFLAGS.AC and CPL 3
   u64 pdptes_[4] = {};
   u64 rip_mask_ = 0xFFFF;
   u64 linear_mask_ = 0xFFFFFFFF;
   u32 simple_segments_ = 0;
-  u32 mode_key_ = 0;     // what decoding depends on
+  ModeKey mode_{};
+  u32 packed_mode_ = 0;
+  u64 link_stamp_ = 0;
+  u64 seen_invalidations_ = 0;
+  u64 seen_fetch_generation_ = 0;
   i64 slice_budget_ = 0;  // state.budget at the last clock synchronisation
   const Block* block_ = nullptr;
+  Instruction scratch_[2];  // the instruction that step() runs, and its closing pseudo-instruction
+  std::unique_ptr<Block> scratch_block_;
   bool slow_mode_ = false;
+  bool slow_completed_ = false;  // the instruction that run_slow() ran retired
+  unsigned deliveries_ = 0;  // since an instruction last retired
   bool leave_ = false;
   bool yielded_ = false;
   Interruption interruption_ = Interruption::kNone;
@@ -197,6 +231,7 @@ class Cpu final : public CpuPins, public Saveable {
   bool smi_pending_ = false;
   u8 sipi_vector_ = 0;
   CauseId nmi_cause_ = 0;
+  CauseId sipi_cause_ = 0;
   // Debug traps of the instruction that just retired (DR6 bits), delivered before the next one.
   u64 pending_debug_ = 0;
 };

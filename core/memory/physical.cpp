@@ -319,6 +319,12 @@ void PhysicalMemory::clear_code(u64 page_address) {
   if (offset != kNoRam) code_[static_cast<std::size_t>(offset >> kPageShift)] = 0;
 }
 
+bool PhysicalMemory::ram_page_number(u64 address, u64& number) const {
+  const u64 offset = ram_offset(gate(address));
+  number = offset >> kPageShift;
+  return offset != kNoRam;
+}
+
 void PhysicalMemory::hash_ram(StateHash& hash) const {
   for (u64 offset = 0; offset < ram_size_; offset += kPageSize) {
     if (is_zero_page(ram_ + offset)) continue;

@@ -81,11 +81,16 @@ class PhysicalMemory {
   // A20 gate: off forces address bit 20 to zero.
   void set_a20(bool enabled);
   bool a20() const { return a20_; }
+  // The address after the A20 gate.
+  u64 gate(u64 address) const { return a20_ ? address : (address & ~(1ull << 20)); }
 
   // Code tracking: bit n of a page's word = bytes [128n, 128n+128) hold decoded instructions.
   u32 code_bits(u64 address) const;
   void mark_code(u64 address, u64 size);
   void clear_code(u64 page_address);
+  // Index of the RAM page behind an address (its place in ram()); false where there is no RAM.
+  bool ram_page_number(u64 address, u64& number) const;
+  void clear_code_of_page_number(u64 number) { code_[static_cast<std::size_t>(number)] = 0; }
   // Called with (address, size) before a write to bytes that are marked as code, by CPU, DMA or another CPU;
   // the listener drops the decoded blocks and clears the marks.
   void on_code_write(std::function<void(u64 address, u64 size)> listener) {
@@ -123,7 +128,6 @@ class PhysicalMemory {
   static constexpr u8 kWritable = 2;
 
   const Window* window_at(u64 address) const;
-  u64 gate(u64 address) const { return a20_ ? address : (address & ~(1ull << 20)); }
   u64 ram_offset(u64 address) const;
   Shadow shadow_at(u64 address) const;
   // Whether RAM answers reads and writes at this address when no window does.

@@ -35,7 +35,7 @@ class Tlb {
   static constexpr unsigned kDataEntries = 256;
   static constexpr unsigned kFetchEntries = 256;
 
-  Tlb() { flush_all(); }
+  Tlb();
   static constexpr unsigned index_of(u64 linear) {
     return static_cast<unsigned>(linear >> kPageShift) & (kDataEntries - 1);
   }
@@ -43,6 +43,8 @@ class Tlb {
   static constexpr u64 absent_tag(unsigned index) { return static_cast<u64>(index ^ 1) << kPageShift; }
 
   TlbEntry* data(AccessMode mode) { return data_[static_cast<unsigned>(mode)].data(); }
+  // A table in which everything is absent: for modes in which every access must be checked (alignment checking).
+  TlbEntry* absent() { return absent_.data(); }
   FetchEntry& fetch(bool user, u64 linear) { return fetch_[user ? 1 : 0][index_of(linear)]; }
 
   void flush_all();
@@ -60,6 +62,7 @@ class Tlb {
 
  private:
   std::array<std::array<TlbEntry, kDataEntries>, kAccessModes> data_;
+  std::array<TlbEntry, kDataEntries> absent_;
   std::array<std::array<FetchEntry, kFetchEntries>, 2> fetch_;
   u64 fetch_generation_ = 1;
 };

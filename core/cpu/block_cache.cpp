@@ -1,0 +1,180 @@
+#include "core/cpu/block_cache.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/cpu/decode/decoder.h"
+#include "core/cpu/decode/op_info.h"
+#include "core/cpu/exec/dispatch.h"
+
+namespace lapwing {
+
+namespace {
+
+constexpr unsigned kMaxInstructionBytes = 15;
+
+// Whether the instruction writes RIP itself.
+bool is_branch(const Instruction& in) {
+  const u16 attributes = op_info(in.op).attributes;
+  if ((attributes & kAttrBranch) != 0) return true;
+  return (attributes & kAttrRepBranch) != 0 && (in.prefixes & (kPrefixRep | kPrefixRepne)) != 0;
+}
+
+DecodeMode decode_mode(const ModeKey& mode) { return DecodeMode{.code_size = mode.code_size, .flat = mode.flat}; }
+
+}  // namespace
+
+Instruction closing_instruction(const Instruction& last, bool leave) {
+  Instruction end;
+  end.offset = static_cast<u16>(last.next_offset());
+  const HotOp op = is_branch(last) ? (leave ? HotOp::kEndBranchLeave : HotOp::kEndBranch)
+                                   : (leave ? HotOp::kEndFallLeave : HotOp::kEndFall);
+  end.handler = static_cast<u16>(op);
+  return end;
+}
+
+BlockCache::BlockCache(PhysicalMemory& memory)
+    : memory_(memory),
+      buckets_(kBuckets, nullptr),
+      instructions_(std::make_unique<Instruction[]>(kArenaInstructions)),
+      blocks_(std::make_unique<Block[]>(kArenaBlocks)) {
+  by_page_.resize(memory.ram_size() / kPageSize);
+  memory.on_code_write([this](u64 address, u64 size) { invalidate(address, size); });
+}
+
+// Bytes from `physical` on, up to the page's end or, with a second page, beyond it. Through the memory map where the
+// page is not RAM or ROM.
+unsigned BlockCache::fetch_bytes(u64 physical, u64 second_page, u8 (&buffer)[32]) {
+  const auto in_first = static_cast<unsigned>(std::min<u64>(kPageSize - (physical & kPageMask), kMaxInstructionBytes));
+  const unsigned total = second_page == kNoSecondPage ? in_first : kMaxInstructionBytes;
+  for (unsigned i = 0; i < total; ++i) {
+    const u64 address = i < in_first ? physical + i : second_page + (i - in_first);
+    buffer[i] = static_cast<u8>(memory_.read(address, 1));
+  }
+  return total;
+}
+
+bool BlockCache::decode_one(u64 physical, const ModeKey& mode, u64 second_page, Instruction (&out)[2]) {
+  u8 buffer[32];
+  const unsigned available = fetch_bytes(physical, second_page, buffer);
+  out[0] = Instruction{};
+  const DecodeResult result = decode(buffer, available, decode_mode(mode), 0, out[0]);
+  if (result == DecodeResult::kNeedMore) return false;
+  out[0].handler = generic_handler(out[0].op);
+  out[1] = closing_instruction(out[0], true);
+  return true;
+}
+
+Block* BlockCache::build(u64 physical, const ModeKey& mode, u64 second_page) {
+  const u8* page = memory_.readable_page(physical);
+  if (page == nullptr) return nullptr;
+  if (used_blocks_ == kArenaBlocks || used_instructions_ + kMaxBlockInstructions + 1 > kArenaInstructions) flush();
+
+  const auto start = static_cast<unsigned>(physical & kPageMask);
+  Instruction* first = &instructions_[used_instructions_];
+  unsigned count = 0;
+  unsigned offset = 0;
+  bool crosses = false;
+  while (count < kMaxBlockInstructions && start + offset < kPageSize) {
+    Instruction& in = first[count];
+    in = Instruction{};
+    const unsigned available = static_cast<unsigned>(kPageSize) - start - offset;
+    DecodeResult result =
+        decode(page + start + offset, available, decode_mode(mode), static_cast<u16>(offset), in);
+    if (result == DecodeResult::kNeedMore) {
+      if (count > 0) break;  // the page-crossing instruction becomes a block of its own
+      if (second_page == kNoSecondPage) return nullptr;
+      u8 buffer[32];
+      const unsigned total = fetch_bytes(physical, second_page, buffer);
+      result = decode(buffer, total, decode_mode(mode), 0, in);
+      crosses = true;
+    }
+    in.handler = select_handler(in);
+    offset += in.length;
+    ++count;
+    if (crosses || ends_block(in)) break;
+  }
+  const bool leave = (op_info(first[count - 1].op).attributes & kAttrLeave) != 0;
+  first[count] = closing_instruction(first[count - 1], leave);
+  used_instructions_ += count + 1;
+
+  Block* block = &blocks_[used_blocks_++];
+  *block = Block{};
+  block->physical = physical;
+  block->second_page = crosses ? second_page : kNoSecondPage;
+  block->mode = mode.packed();
+  block->count = static_cast<u16>(count);
+  block->bytes = static_cast<u16>(offset);
+  block->first = first;
+  insert(block);
+  ++built_;
+  return block;
+}
+
+void BlockCache::insert(Block* block) {
+  Block*& bucket = buckets_[hash(block->physical)];
+  block->hash_next = bucket;
+  bucket = block;
+  const u64 in_first = std::min<u64>(block->bytes, kPageSize - (block->physical & kPageMask));
+  const auto note = [this, block](u64 address, u64 size) {
+    u64 offset;
+    if (!memory_.ram_page_number(address, offset)) return;  // ROM never changes
+    std::vector<Block*>& list = by_page_[offset];
+    if (list.empty()) pages_in_use_.push_back(static_cast<u32>(offset));
+    list.push_back(block);
+    memory_.mark_code(address, size);
+  };
+  note(block->physical, in_first);
+  if (block->bytes > in_first) note(block->second_page, block->bytes - in_first);
+}
+
+void BlockCache::remove_from_hash(Block* block) {
+  Block** link = &buckets_[hash(block->physical)];
+  while (*link != nullptr && *link != block) link = &(*link)->hash_next;
+  if (*link == block) *link = block->hash_next;
+}
+
+void BlockCache::invalidate(u64 address, u64 size) {
+  for (u64 page = address & ~kPageMask; page < address + size; page += kPageSize) {
+    u64 number;
+    if (!memory_.ram_page_number(page, number)) continue;
+    std::vector<Block*>& list = by_page_[number];
+    if (list.empty()) continue;
+    ++invalidations_;
+    std::vector<Block*> kept;
+    for (Block* block : list) {
+      // Where the block's bytes lie within this page.
+      const bool is_tail = (block->physical & ~kPageMask) != page;
+      const u64 head = std::min<u64>(block->bytes, kPageSize - (block->physical & kPageMask));
+      const u64 begin = is_tail ? page : block->physical;
+      const u64 end = is_tail ? page + (block->bytes - head) : block->physical + head;
+      if (begin < address + size && address < end) {
+        remove_from_hash(block);
+      } else {
+        kept.push_back(block);
+      }
+    }
+    list = std::move(kept);
+    memory_.clear_code(page);
+    for (const Block* block : list) {
+      const bool is_tail = (block->physical & ~kPageMask) != page;
+      const u64 head = std::min<u64>(block->bytes, kPageSize - (block->physical & kPageMask));
+      memory_.mark_code(is_tail ? page : block->physical, is_tail ? block->bytes - head : head);
+    }
+  }
+}
+
+void BlockCache::flush() {
+  std::fill(buckets_.begin(), buckets_.end(), nullptr);
+  for (const u32 number : pages_in_use_) {
+    by_page_[number].clear();
+    memory_.clear_code_of_page_number(number);
+  }
+  pages_in_use_.clear();
+  used_instructions_ = 0;
+  used_blocks_ = 0;
+  ++invalidations_;
+  ++flushes_;
+}
+
+}  // namespace lapwing

@@ -1,0 +1,103 @@
+// Decoded code, cached by physical page: blocks of consecutive instructions ending at a branch, at an instruction that
+// changes what decoding or events depend on, or at the end of the page. Not machine state: dropping everything at any
+// time changes nothing a guest can see. Shared by all CPUs.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "core/cpu/decode/instruction.h"
+#include "core/memory/physical.h"
+
+namespace lapwing {
+
+// What decoding depends on, packed. User and supervisor code are kept apart so that a link between blocks never
+// crosses a privilege change.
+struct ModeKey {
+  u8 code_size;  // 2, 4, 8
+  bool flat;     // see DecodeMode
+  bool user;
+  bool checked;  // CS limit must be compared
+  u32 packed() const {
+    return static_cast<u32>(code_size) | (flat ? 0x10u : 0) | (user ? 0x20u : 0) | (checked ? 0x40u : 0);
+  }
+};
+
+struct Block {
+  u64 physical = 0;     // of the first byte
+  u64 second_page = 0;  // page address holding the tail of a page-crossing instruction, else kNoSecondPage
+  u32 mode = 0;         // ModeKey::packed
+  u16 count = 0;        // instructions
+  u16 bytes = 0;
+  const Instruction* first = nullptr;  // count instructions and one closing pseudo-instruction
+  Block* hash_next = nullptr;
+  // Successors seen lately, valid while the stamp equals the CPU's.
+  struct Link {
+    u64 rip = 0;
+    u64 stamp = 0;
+    Block* block = nullptr;
+  };
+  Link links[2];
+};
+
+constexpr u64 kNoSecondPage = ~0ull;
+constexpr unsigned kMaxBlockInstructions = 64;
+
+// The pseudo-instruction that closes a block after its last real instruction; `leave`: the run loop looks for events.
+Instruction closing_instruction(const Instruction& last, bool leave);
+
+class BlockCache {
+ public:
+  explicit BlockCache(PhysicalMemory& memory);
+
+  Block* find(u64 physical, u32 mode) const {
+    for (Block* block = buckets_[hash(physical)]; block != nullptr; block = block->hash_next) {
+      if (block->physical == physical && block->mode == mode) return block;
+    }
+    return nullptr;
+  }
+  // Decodes a block starting at `physical`. An instruction that leaves the page makes a block of its own, whose tail
+  // lies at the start of `second_page` (kNoSecondPage: not known yet; the result is then nullptr and the caller
+  // translates the next page and asks again).
+  Block* build(u64 physical, const ModeKey& mode, u64 second_page);
+  // Decodes just the instruction at `physical`, followed by a leaving pseudo-instruction, into `out[0..1]`. Bytes that are not
+  // RAM are read through the memory map. False: needs second_page.
+  bool decode_one(u64 physical, const ModeKey& mode, u64 second_page, Instruction (&out)[2]);
+
+  // Drops the blocks that overlap [address, address + size) and un-marks the bytes that no block uses any more.
+  void invalidate(u64 address, u64 size);
+  void flush();
+
+  // Stamps order the validity of links; a fresh one makes all older links of its owner stale.
+  u64 new_stamp() { return ++stamp_; }
+  u64 invalidations() const { return invalidations_; }
+
+  u64 built() const { return built_; }
+  u64 flushes() const { return flushes_; }
+
+ private:
+  static constexpr unsigned kBuckets = 1u << 16;
+  static constexpr std::size_t kArenaInstructions = 320 * 1024;
+  static constexpr std::size_t kArenaBlocks = 80 * 1024;
+  static unsigned hash(u64 physical) {
+    return static_cast<unsigned>((physical * 0x9E3779B97F4A7C15ull) >> 48) & (kBuckets - 1);
+  }
+  unsigned fetch_bytes(u64 physical, u64 second_page, u8 (&buffer)[32]);
+  void remove_from_hash(Block* block);
+  void insert(Block* block);
+
+  PhysicalMemory& memory_;
+  std::vector<Block*> buckets_;
+  std::unique_ptr<Instruction[]> instructions_;
+  std::unique_ptr<Block[]> blocks_;
+  std::size_t used_instructions_ = 0;
+  std::size_t used_blocks_ = 0;
+  std::vector<std::vector<Block*>> by_page_;  // per RAM page
+  std::vector<u32> pages_in_use_;
+  u64 stamp_ = 1;
+  u64 invalidations_ = 0;
+  u64 built_ = 0;
+  u64 flushes_ = 0;
+};
+
+}  // namespace lapwing

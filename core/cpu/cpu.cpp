@@ -1,0 +1,309 @@
+#include "core/cpu/cpu.h"
+
+#include "core/cpu/debug.h"
+#include "core/cpu/exec/dispatch.h"
+#include "core/cpu/exec/flags.h"
+#include "core/cpu/interpreter.h"
+
+namespace lapwing {
+
+namespace {
+
+// A guest whose exception handler faults on its first instruction never retires one; after so many deliveries run()
+// returns so that the host keeps control.
+constexpr unsigned kMaxDeliveriesWithoutProgress = 1000;
+
+bool is_contributory(u8 vector) {
+  return vector == kDE || vector == kTS || vector == kNP || vector == kSS || vector == kGP || vector == kCP;
+}
+
+// SDM vol. 3, "Conditions for Generating a Double Fault".
+bool makes_double_fault(u8 first, u8 second) {
+  if (first == kPF) return second == kPF || is_contributory(second);
+  return is_contributory(first) && is_contributory(second);
+}
+
+}  // namespace
+
+Cpu::Cpu(const Wiring& wiring)
+    : clock(wiring.clock),
+      trace(wiring.trace),
+      memory(wiring.memory),
+      ports(wiring.ports),
+      model(wiring.model),
+      index(wiring.index),
+      cpu_count(wiring.cpu_count),
+      blocks_(wiring.blocks),
+      scratch_block_(std::make_unique<Block>()) {
+  scratch_block_->first = scratch_;
+  scratch_block_->count = 1;
+  reset();
+}
+
+Cpu::~Cpu() = default;
+
+void Cpu::reset() {
+  const u64 random = state.random_state;
+  state = CpuState{};
+  state.random_state = random;
+  init_reset();
+  state.activity = index == 0 ? Activity::kRunning : Activity::kWaitForSipi;
+}
+
+void Cpu::init_reset() {
+  // What INIT leaves alone: XMM/x87 state, most MSRs, XCR0, CR0.CD/NW and the APIC (SDM vol. 3, table of states
+  // following power-up, reset, or INIT).
+  const u64 cache_bits = state.cr0 & (cr0::kCd | cr0::kNw);
+  for (u64& value : state.gpr) value = 0;
+  state.gpr[kRdx] = (model.family > 15 ? 15u : model.family) << 8 | (model.model & 0xF) << 4 | model.stepping |
+                    (model.model >> 4) << 16;
+  set_status_flags(state, 0);
+  state.rflags_rest = rflags::kFixed;
+  state.rip = 0xFFF0;
+  for (unsigned i = 0; i < kSegCount; ++i) {
+    state.seg[i] = SegmentRegister{.base = 0, .limit = 0xFFFF, .selector = 0, .attributes = 0x93};
+  }
+  state.seg[kCs] = SegmentRegister{.base = 0xFFFF0000, .limit = 0xFFFF, .selector = 0xF000, .attributes = 0x9B};
+  state.seg[kLdtr].attributes = 0x82;
+  state.seg[kTr].attributes = 0x8B;
+  state.gdtr = DescriptorTable{.base = 0, .limit = 0xFFFF};
+  state.idtr = DescriptorTable{.base = 0, .limit = 0xFFFF};
+  state.cr0 = cr0::kEt | cache_bits;
+  state.cr2 = state.cr3 = state.cr4 = state.efer = 0;
+  for (unsigned i = 0; i < 4; ++i) state.dr[i] = 0;
+  state.dr[6] = 0xFFFF0FF0;
+  state.dr[7] = 0x400;
+  state.pkru = 0;
+  state.cpl = 0;
+  state.activity = index == 0 ? Activity::kRunning : Activity::kWaitForSipi;
+  state.interrupt_shadow = state.shadow_is_mov_ss = state.nmi_blocked = false;
+  pending_debug_ = 0;
+  nmi_pending_ = init_pending_ = sipi_pending_ = smi_pending_ = false;
+  for (u64& pdpte : pdptes_) pdpte = 0;
+  tlb_.flush_all();
+  update_mode();
+}
+
+void Cpu::run(u64 max_instructions) {
+  constexpr u64 kLongest = 1ull << 40;
+  state.budget = static_cast<i64>(max_instructions < kLongest ? max_instructions : kLongest);
+  slice_budget_ = state.budget;
+  leave_ = false;
+  yielded_ = false;
+  deliveries_ = 0;
+  const u64 epoch = clock.epoch();
+  while (state.budget > 0) {
+    if (has_events()) service_events();
+    if (halted() || leave_) break;
+    if (needs_step()) {
+      step();
+    } else {
+      run_blocks();
+    }
+    if (leave_ || clock.epoch() != epoch || halted()) break;
+  }
+  retire_executed();
+  if (state.activity == Activity::kHalted) {
+    trace.add(IrqEventKind::kCpuHalt, DeviceId::kCpu, {.cpu = static_cast<u8>(index)});
+  }
+}
+
+void Cpu::retire_executed() {
+  if (slice_budget_ > state.budget) deliveries_ = 0;
+  clock.retire(static_cast<u64>(slice_budget_ - state.budget));
+  slice_budget_ = state.budget;
+}
+
+void Cpu::sync_time(const Instruction& in) {
+  trace.set_executing(static_cast<u8>(index), current_rip(in));
+  // The block was charged whole at its entry; `in` and what follows it has not retired yet.
+  const i64 remaining = block_->first + block_->count - &in;
+  const i64 executed = slice_budget_ - (state.budget + remaining);
+  clock.retire(static_cast<u64>(executed));
+  slice_budget_ -= executed;
+}
+
+u64 Cpu::tsc(const Instruction& in) {
+  sync_time(in);
+  return clock.now_ns() + state.tsc_offset;
+}
+
+void Cpu::refresh_stamp() {
+  if (seen_invalidations_ == blocks_.invalidations() && seen_fetch_generation_ == tlb_.fetch_generation()) return;
+  seen_invalidations_ = blocks_.invalidations();
+  seen_fetch_generation_ = tlb_.fetch_generation();
+  link_stamp_ = blocks_.new_stamp();
+}
+
+bool Cpu::needs_step() const {
+  return (state.rflags_rest & (rflags::kTf | rflags::kRf)) != 0 || state.interrupt_shadow ||
+         breakpoints_enabled(state);
+}
+
+void Cpu::run_blocks() {
+  refresh_stamp();
+  Block* block = find_block();
+  if (block == nullptr) {
+    if (interruption_ == Interruption::kFault) {
+      deliver_fault(state.rip);
+    } else {
+      step();
+    }
+    return;
+  }
+  switch (Interpreter::run(*this, block)) {
+    case Interpreter::End::kBudget:
+      while (state.budget > 0 && !leave_ && !halted() && !has_events() && block_ != nullptr) {
+        const u64 epoch = clock.epoch();
+        step();
+        if (clock.epoch() != epoch) break;
+      }
+      break;
+    case Interpreter::End::kNoBlock:
+      if (interruption_ == Interruption::kFault) deliver_fault(state.rip);
+      break;
+    case Interpreter::End::kLeave:
+    case Interpreter::End::kInterrupted:
+      break;
+  }
+}
+
+// Executes exactly one instruction, whatever it is, with all checks that the fast loop leaves out.
+void Cpu::step() {
+  const bool trap_flag = (state.rflags_rest & rflags::kTf) != 0;
+  state.interrupt_shadow = false;
+  state.shadow_is_mov_ss = false;
+  refresh_stamp();
+  u64 linear;
+  u64 physical;
+  interruption_ = Interruption::kNone;
+  if (!fetch_address(linear)) return deliver_fault(state.rip);
+  if (breakpoints_enabled(state) && (state.rflags_rest & rflags::kRf) == 0) {
+    const u64 hits = matching_breakpoints(state, linear, 1, kind_bit(BreakOn::kExecute), true);
+    if (hits != 0) {
+      state.dr[6] = (state.dr[6] & ~dr6::kBreakpoints) | hits;
+      raise(kDB);
+      return deliver_fault(state.rip);
+    }
+  }
+  if (!translate_fetch(linear, physical)) return deliver_fault(state.rip);
+  if (!blocks_.decode_one(physical, mode_, kNoSecondPage, scratch_)) {
+    u64 second_page;
+    if (!find_second_page(linear, second_page)) return deliver_fault(state.rip);
+    blocks_.decode_one(physical, mode_, second_page, scratch_);
+  }
+  if (mode_.checked && state.rip + scratch_[0].length - 1 > state.seg[kCs].limit) {
+    raise_gp(0);
+    return deliver_fault(state.rip);
+  }
+  const bool had_rf = (state.rflags_rest & rflags::kRf) != 0;
+  slow_completed_ = false;
+  const bool done = Interpreter::run(*this, scratch_block_.get()) == Interpreter::End::kLeave || slow_completed_;
+  // RF lasts until the instruction after the one that set it has completed.
+  if (done && had_rf && scratch_[0].op != Op::IRET) state.rflags_rest &= ~rflags::kRf;
+  if (trap_flag && done) pending_debug_ |= dr6::kBs;
+}
+
+void Cpu::handle_interruption(const Instruction& in) {
+  const i64 remaining = block_->first + block_->count - &in;
+  state.budget += remaining;
+  state.rip = current_rip(in);
+  if (interruption_ == Interruption::kSlow) {
+    run_slow(in);
+  } else {
+    deliver_fault(state.rip);
+  }
+}
+
+// Runs one instruction alone with access to everything: MMIO, code pages, watched pages.
+void Cpu::run_slow(const Instruction& in) {
+  ASSERT(!slow_mode_);
+  const Instruction copy = in;
+  scratch_[0] = copy;
+  scratch_[0].handler = generic_handler(copy.op);
+  scratch_[0].imm -= copy.form == Form::kJ ? copy.offset : 0;
+  if (copy.base == kRipSlot) scratch_[0].disp -= copy.offset;
+  scratch_[0].offset = 0;
+  scratch_[1] = closing_instruction(scratch_[0], true);
+  slow_mode_ = true;
+  interruption_ = Interruption::kNone;
+  slow_completed_ = Interpreter::run(*this, scratch_block_.get()) == Interpreter::End::kLeave;
+  slow_mode_ = false;
+}
+
+void Cpu::deliver_fault(u64 rip) {
+  Fault first = fault_;
+  if (++deliveries_ > kMaxDeliveriesWithoutProgress) leave_ = true;
+  const bool was_slow = slow_mode_;
+  slow_mode_ = true;
+  block_ = nullptr;
+  retire_executed();
+  trace.set_executing(static_cast<u8>(index), rip);
+  trace.add(IrqEventKind::kCpuException, DeviceId::kCpu,
+            {.vector = first.vector, .cpu = static_cast<u8>(index), .data = first.error_code});
+  bool double_fault = false;
+  while (!deliver(first.vector, EventKind::kException, &first, rip)) {
+    const Fault second = fault_;
+    if (double_fault && (is_contributory(second.vector) || second.vector == kPF)) {
+      triple_fault();
+      break;
+    }
+    if (makes_double_fault(first.vector, second.vector)) {
+      first = Fault{.vector = kDF, .has_error_code = true};
+      double_fault = true;
+    } else {
+      first = second;
+    }
+  }
+  slow_mode_ = was_slow;
+  interruption_ = Interruption::kNone;
+}
+
+// Delivers an interrupt or trap at an instruction boundary; faults met on the way are delivered instead.
+void Cpu::deliver_event(u8 vector, EventKind kind) {
+  slow_mode_ = true;
+  block_ = nullptr;
+  if (!deliver(vector, kind, nullptr, state.rip)) {
+    slow_mode_ = false;
+    deliver_fault(state.rip);
+  }
+  slow_mode_ = false;
+  interruption_ = Interruption::kNone;
+}
+
+void Cpu::triple_fault() {
+  state.activity = Activity::kShutdown;
+  request_ = CpuRequest::kTripleFault;
+  leave_ = true;
+}
+
+CpuRequest Cpu::take_request() {
+  const CpuRequest request = request_;
+  request_ = CpuRequest::kNone;
+  return request;
+}
+
+void Cpu::nmi(CauseId cause) {
+  nmi_pending_ = true;
+  nmi_cause_ = cause;
+}
+
+// There is no SMM: CPUID and SMRAM say so, and the chipset's SMI command port is handled by the power-management block.
+void Cpu::smi(CauseId cause) {
+  trace.add(IrqEventKind::kSmi, DeviceId::kCpu, {.cause = cause, .cpu = static_cast<u8>(index)});
+}
+
+void Cpu::init(CauseId cause) {
+  init_pending_ = true;
+  trace.add(IrqEventKind::kInit, DeviceId::kCpu, {.cause = cause, .cpu = static_cast<u8>(index)});
+}
+
+void Cpu::sipi(u8 vector, CauseId cause) {
+  // Ignored unless waiting for it (SDM vol. 3, "MP Initialization Protocol").
+  if (state.activity != Activity::kWaitForSipi && !init_pending_) return;
+  sipi_pending_ = true;
+  sipi_vector_ = vector;
+  sipi_cause_ = cause;
+}
+
+}  // namespace lapwing

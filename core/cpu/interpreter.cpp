@@ -1,0 +1,78 @@
+#include "core/cpu/interpreter.h"
+
+#include "core/cpu/exec/dispatch.h"
+#include "core/cpu/exec/handlers.h"
+#include "core/cpu/exec/hot.h"
+
+namespace lapwing {
+
+Interpreter::End Interpreter::run(Cpu& cpu, Block* block) {
+  CpuState& s = cpu.state;
+  u64 stamp = cpu.link_stamp();
+  const Instruction* in;
+
+enter:
+  if (s.budget < block->count) [[unlikely]] return End::kBudget;
+  s.budget -= block->count;
+  s.gpr[kRipSlot] = s.rip;
+  cpu.block_ = block;
+  in = block->first;
+
+  for (;;) {
+    switch (static_cast<HotOp>(in->handler)) {
+      case HotOp::kEndFall:
+        s.rip = cpu.wrap_rip(s.gpr[kRipSlot] + in->offset);
+        goto block_end;
+      case HotOp::kEndBranch:
+        goto block_end;
+      case HotOp::kEndFallLeave:
+        s.rip = cpu.wrap_rip(s.gpr[kRipSlot] + in->offset);
+        return End::kLeave;
+      case HotOp::kEndBranchLeave:
+        return End::kLeave;
+#define HOT(name, op, form, size, kind, expression) \
+  case HotOp::name:                                 \
+    if (!(expression)) [[unlikely]] goto interrupted; \
+    ++in;                                           \
+    continue;
+#define HOT_BRANCH(name, op, form, size, kind, expression) \
+  case HotOp::name:                                        \
+    if (!(expression)) [[unlikely]] goto interrupted;      \
+    goto block_end;
+#include "core/cpu/exec/hot.inc"
+#undef HOT
+#undef HOT_BRANCH
+      default:
+        if (!kGenericHandlers[in->handler - static_cast<u16>(HotOp::kFirstGeneric)](cpu, *in)) [[unlikely]] {
+          goto interrupted;
+        }
+        ++in;
+        continue;
+    }
+  }
+
+block_end:
+  for (const Block::Link& link : block->links) {
+    if (link.rip == s.rip && link.stamp == stamp) [[likely]] {
+      block = link.block;
+      goto enter;
+    }
+  }
+  {
+    Block* next = cpu.find_block();
+    if (next == nullptr) return End::kNoBlock;
+    stamp = cpu.link_stamp();
+    if (!cpu.cs_checked()) {
+      block->links[1] = block->links[0];
+      block->links[0] = Block::Link{.rip = s.rip, .stamp = stamp, .block = next};
+    }
+    block = next;
+    goto enter;
+  }
+
+interrupted:
+  cpu.handle_interruption(*in);
+  return End::kInterrupted;
+}
+
+}  // namespace lapwing
