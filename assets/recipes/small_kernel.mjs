@@ -76,6 +76,17 @@ function compile(tree) {
   return path.join(tree, "arch/x86/boot/bzImage");
 }
 
+async function fetchSource(folder) {
+  ensureHostPackages(["kernel"]);
+  const apt = new PrivateApt("bookworm", ["amd64", "i386"]);
+  const record = apt.show(kSource);
+  const deb = await apt.download(record);
+  say("unpacking the kernel source");
+  const tree = unpackSource(apt, deb, folder);
+  apt.clean();
+  return { record, tree };
+}
+
 async function buildSmall() {
   const config = sha256File(kConfig);
   const old = currentRecord();
@@ -83,13 +94,9 @@ async function buildSmall() {
     say("the small kernel is built already");
     return;
   }
-  ensureHostPackages(["kernel"]);
-  const apt = new PrivateApt("bookworm", ["amd64", "i386"]);
-  const record = apt.show(kSource);
-  const deb = await apt.download(record);
-  say("unpacking the kernel source");
   const folder = cachePath("build-kernel");
-  const image = compile(unpackSource(apt, deb, folder));
+  const { record, tree } = await withLock(() => fetchSource(folder));
+  const image = compile(tree);
   await buildDirectory(cachePath("parts", "small"), (target) => {
     fs.copyFileSync(image, path.join(target, "vmlinuz"));
     const { version, sha256 } = record;
@@ -106,12 +113,9 @@ async function buildSmall() {
     fs.writeFileSync(path.join(target, "record.json"), JSON.stringify(text, null, 2) + "\n");
   });
   fs.rmSync(folder, { recursive: true, force: true });
-  apt.clean();
 }
 
-await runMain(() =>
-  withLock(async () => {
-    await buildSmall();
-    await ensureGuests();
-  }),
-);
+await runMain(async () => {
+  await withLock(buildSmall, "lock-kernel");
+  await withLock(ensureGuests);
+});

@@ -59,14 +59,14 @@ function tryLock(file) {
   return false;
 }
 
-/** Holds the cache's lock while work runs; waits for another set-up that holds it. */
-export async function withLock(work) {
+/** Holds one of the cache's locks while work runs; waits for another set-up that holds it. */
+export async function withLock(work, name = "lock") {
   try {
     fs.mkdirSync(cacheRoot(), { recursive: true });
   } catch (error) {
     throw new SetupError(`cannot create the cache ${cacheRoot()}: ${error.message}`);
   }
-  const file = cachePath("lock");
+  const file = cachePath(name);
   let told = false;
   while (!tryLock(file)) {
     if (!told) say("waiting for another set-up on this machine");
