@@ -40,6 +40,8 @@ class InterruptUnit {
   virtual u64 mmio_page() const = 0;
   virtual u64 mmio_read(u32 offset, unsigned size) = 0;
   virtual void mmio_write(u32 offset, u64 value, unsigned size) = 0;
+  // The CPU's TSC is clock ns + offset (IA32_TSC and IA32_TSC_ADJUST writes); the TSC-deadline timer compares to it.
+  virtual void set_tsc_offset(u64 offset) { static_cast<void>(offset); }
   // INIT reset of the APIC (registers to power-on state except the ID and IA32_APIC_BASE).
   virtual void init_reset() = 0;
 };
