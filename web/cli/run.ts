@@ -1,11 +1,11 @@
 // Runs one machine in this process until it ends, and says with which exit status.
 import fs from "node:fs";
 import { DoorStop } from "../src/engine/door";
-import { Engine } from "../src/engine/engine";
+import { configText, Engine } from "../src/engine/engine";
 import { hostLoop } from "../src/engine/host_loop";
 import { instantiateEngine } from "../src/engine/instantiate";
 import { Pump } from "../src/engine/pump";
-import { messageOf } from "../src/errors";
+import { LapwingError, messageOf } from "../src/errors";
 import { compileEngineFile } from "./engine_file";
 import { openOutput, readInput, writeFully } from "./files";
 import { monitorLine } from "./monitor";
@@ -26,12 +26,23 @@ interface InputFiles {
 
 export async function run(options: Options): Promise<number> {
   const files = readFiles(options);
-  const engine = new Engine(instantiateEngine(await compileEngineFile(), options.config.memory));
-  engine.create(options.config);
+  const text = files.replay ? recordedConfig(files.replay) : configText(options.config);
+  const memory = Number(/^memory=(\d+)$/m.exec(text)?.[1] ?? options.config.memory);
+  const engine = new Engine(instantiateEngine(await compileEngineFile(), memory));
+  engine.createFromText(text);
   if (files.replay) engine.replayInputs(files.replay);
   if (options.logInput) engine.recordInputs();
   startMachine(engine, files);
   return new Promise((resolve) => new Run(engine, options, resolve).start());
+}
+
+/** A recorded log says which machine it belongs to: "LWINPUT1", u32 version, u32 length, text. */
+function recordedConfig(log: Uint8Array): string {
+  const header = 16;
+  const length = log.length > header ? new DataView(log.buffer, log.byteOffset).getUint32(12, true) : Infinity;
+  const isLog = new TextDecoder().decode(log.subarray(0, 8)) === "LWINPUT1" && header + length <= log.length;
+  if (!isLog) throw new LapwingError("bad_file", "the input log is not one of Lapwing's, or is cut short.");
+  return new TextDecoder().decode(log.subarray(header, header + length));
 }
 
 function readFiles(options: Options): InputFiles {

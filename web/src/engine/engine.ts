@@ -14,7 +14,6 @@ export interface MachineConfig {
   rtc?: number;
   clock?: "virtual" | "realtime";
   noReboot?: boolean;
-  hypervisor?: "kvm";
   /** The kernel's command line. */
   append?: string;
   /** `-device` strings, such as `isa-debug-exit,iobase=0x501,iosize=2`. */
@@ -37,7 +36,11 @@ export class Engine {
   }
 
   create(config: MachineConfig): void {
-    const text = configText(config);
+    this.createFromText(configText(config));
+  }
+
+  /** Takes the `key=value` lines themselves, such as those of a recorded run. */
+  createFromText(text: string): void {
     this.#check(this.#withBytes(utf8(text), (at, size) => this.#door.lw_create(at, size)), "bad_option");
     this.#statusAt = this.#door.lw_status();
   }
@@ -223,7 +226,6 @@ export function configText(config: MachineConfig): string {
   add("rtc", config.rtc);
   add("clock", config.clock);
   add("no_reboot", config.noReboot ? 1 : undefined);
-  add("hv", config.hypervisor);
   add("cmdline", config.append);
   for (const device of config.devices ?? []) add("device", device);
   return lines.join("\n") + "\n";

@@ -1,0 +1,345 @@
+// The public API. Everything else in this package may change without notice.
+import { LapwingError } from "./errors";
+import { directClient, workerClient, type Client } from "./engine/client";
+import type { MachineConfig } from "./engine/engine";
+import type { BootFile, EndReason, FileSource, SessionEvent, Statistics } from "./engine/protocol";
+import { scanCode } from "./io/scan_codes";
+import { defaultMemory, parseMemory } from "./memory_size";
+
+export { LapwingError, type ErrorCode } from "./errors";
+export type { EndReason, Statistics } from "./engine/protocol";
+
+/** A path (Node), a URL, or the bytes themselves. */
+export type Input = string | URL | Uint8Array | ArrayBuffer | Blob;
+
+export interface BootOptions {
+  kernel: Input;
+  initrd?: Input;
+  append?: string;
+  /** "256M", or bytes. */
+  memory?: string | number;
+  cpus?: number;
+  cpu?: string;
+  /** Seeds what the guest may see as random. */
+  seed?: number;
+  /** virtual (default): the same run every time; realtime: guest seconds are wall seconds. */
+  clock?: "virtual" | "realtime";
+  noReboot?: boolean;
+  devices?: readonly string[];
+  /** Start paused at the first instruction. */
+  paused?: boolean;
+  /** Where the engine is, if not beside this script. */
+  engineUrl?: string | URL;
+}
+
+export interface Exit {
+  reason: EndReason;
+  /** As the command line's: 0 after power-off, 3 after a triple fault, else what isa-debug-exit gave. */
+  status: number;
+}
+
+export interface PCEvents {
+  serial: (text: string) => void;
+  exit: (exit: Exit) => void;
+  error: (error: LapwingError) => void;
+  progress: (progress: Extract<SessionEvent, { event: "progress" }>) => void;
+}
+
+const isNode = typeof process === "object" && typeof process.versions?.node === "string" && typeof window === "undefined";
+const ownFile = (name: string): string => new URL(name, import.meta.url).href;
+const tripleFaultStatus = 3;
+const mostKept = 1 << 20;
+
+/** A machine. `await using vm = await PC.boot({ kernel, initrd, append: "console=ttyS0" })`. */
+export class PC {
+  readonly serial: Serial;
+  readonly keyboard: Keyboard;
+  readonly irq: Irq;
+  readonly #client: Client;
+  readonly #listeners: { [K in keyof PCEvents]: Set<PCEvents[K]> } = {
+    serial: new Set(), exit: new Set(), error: new Set(), progress: new Set(),
+  };
+  #end: LapwingError | undefined;
+
+  private constructor(client: Client) {
+    this.#client = client;
+    this.serial = new Serial(client, () => this.#end);
+    this.keyboard = new Keyboard(client);
+    this.irq = new Irq();
+  }
+
+  static async boot(options: BootOptions): Promise<PC> {
+    let pc: PC | undefined;
+    const early: SessionEvent[] = [];
+    const onEvent = (event: SessionEvent): void => {
+      if (pc) pc.#take(event);
+      else early.push(event);
+    };
+    const client = isNode ? directClient(onEvent) : await workerClient(ownFile("worker.js"), onEvent);
+    pc = new PC(client);
+    for (const event of early) pc.#take(event);
+    try {
+      await client.request("boot", {
+        wasm: await toSource(options.engineUrl ?? ownFile("lapwing.wasm")),
+        config: configFrom(options),
+        files: await bootFiles(options),
+        clock: options.clock ?? "virtual",
+        paused: options.paused,
+      });
+    } catch (error) {
+      client.dispose();
+      throw error;
+    }
+    return pc;
+  }
+
+  run(): Promise<void> {
+    return this.#client.request("run", undefined);
+  }
+  pause(): Promise<void> {
+    return this.#client.request("pause", undefined);
+  }
+  reset(): Promise<void> {
+    return this.#client.request("reset", undefined);
+  }
+  /** Presses the power button; a guest with ACPI shuts down. */
+  powerButton(): Promise<void> {
+    return this.#client.request("powerButton", undefined);
+  }
+  statistics(): Promise<Statistics> {
+    return this.#client.request("statistics", undefined);
+  }
+  /** The whole state as bytes for `restore`. */
+  snapshot(): Promise<Uint8Array> {
+    return this.#client.request("saveSnapshot", undefined);
+  }
+  restore(snapshot: Uint8Array): Promise<void> {
+    return this.#client.request("loadSnapshot", snapshot);
+  }
+  /** A hash of the whole state: equal states, equal hashes. */
+  hash(): Promise<string> {
+    return this.query("hash");
+  }
+  registers(): Promise<string> {
+    return this.query("registers");
+  }
+  disassemble(address: number | bigint, instructions: number): Promise<string> {
+    return this.query(`disassemble 0x${address.toString(16)} ${instructions}`);
+  }
+  /** What the monitor of the command line answers: "info pic", "info registers" ... */
+  async query(question: string): Promise<string> {
+    return (await this.#client.request("query", question)).trimEnd();
+  }
+  readPhysical(address: number, size: number): Promise<Uint8Array> {
+    return this.#client.request("readMemory", { address, size, isVirtual: false });
+  }
+  readVirtual(address: number, size: number): Promise<Uint8Array> {
+    return this.#client.request("readMemory", { address, size, isVirtual: true });
+  }
+  /** Runs until virtual time has moved on by so many ms. */
+  async runFor({ virtualMs }: { virtualMs: number }): Promise<void> {
+    const { ns } = await this.statistics();
+    await this.#client.request("untilVirtual", ns + virtualMs * 1e6);
+  }
+  runUntil(_position: object): Promise<never> {
+    return notSupported("runUntil");
+  }
+  reverseTo(_position: object): Promise<never> {
+    return notSupported("reverseTo");
+  }
+
+  /** Listens; the result stops listening. */
+  on<K extends keyof PCEvents>(name: K, listener: PCEvents[K]): () => void {
+    this.#listeners[name].add(listener);
+    return () => void this.#listeners[name].delete(listener);
+  }
+
+  dispose(): void {
+    this.#end ??= new LapwingError("stopped", "The machine was disposed of.");
+    this.serial.end();
+    this.#client.dispose();
+  }
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.dispose();
+  }
+
+  #take(event: SessionEvent): void {
+    switch (event.event) {
+      case "serial": {
+        const text = this.serial.take(event.port, event.bytes);
+        if (event.port === 0) for (const listener of this.#listeners.serial) listener(text);
+        break;
+      }
+      case "progress":
+        for (const listener of this.#listeners.progress) listener(event);
+        break;
+      case "ended": {
+        const { reason } = event;
+        const status = reason === "exit" ? event.status : reason === "triple-fault" ? tripleFaultStatus : 0;
+        this.#stop(new LapwingError("stopped", `The guest ended: ${reason}.`));
+        for (const listener of this.#listeners.exit) listener({ reason, status });
+        break;
+      }
+      case "failed": {
+        const error = new LapwingError(event.error.code, event.error.message);
+        this.#stop(error);
+        for (const listener of this.#listeners.error) listener(error);
+      }
+    }
+  }
+  #stop(error: LapwingError): void {
+    this.#end = error;
+    this.serial.end();
+  }
+}
+
+/** The first serial port, as text. */
+export class Serial {
+  readonly #client: Client;
+  readonly #endOf: () => LapwingError | undefined;
+  readonly #decoder = new TextDecoder();
+  readonly #checks = new Set<() => void>();
+  #unread = "";
+
+  constructor(client: Client, endOf: () => LapwingError | undefined) {
+    this.#client = client;
+    this.#endOf = endOf;
+  }
+
+  write(data: string | Uint8Array): Promise<void> {
+    const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
+    return this.#client.request("serialInput", { port: 0, bytes });
+  }
+
+  /** Waits until the pattern appears in what has not been waited for yet; answers the text up to its end. */
+  waitFor(pattern: RegExp | string, limit: { virtualMs?: number; ms?: number } = {}): Promise<string> {
+    return new Promise((resolve, reject) => {
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const finish = (act: () => void): void => {
+        clearTimeout(timer);
+        this.#checks.delete(check);
+        act();
+      };
+      const check = (): void => {
+        const found = this.#takeMatch(pattern);
+        const end = this.#endOf();
+        if (found !== undefined) finish(() => resolve(found));
+        else if (end) finish(() => reject(end));
+      };
+      const timeOut = (what: string) => () => {
+        if (!this.#checks.has(check)) return;
+        finish(() => reject(new LapwingError("timeout", `${pattern} did not appear within ${what}.`)));
+      };
+      this.#checks.add(check);
+      check();
+      if (!this.#checks.has(check)) return;
+      if (limit.ms !== undefined) timer = setTimeout(timeOut(`${limit.ms} ms`), limit.ms);
+      if (limit.virtualMs !== undefined) {
+        this.#untilLater(limit.virtualMs).then(timeOut(`${limit.virtualMs} ms of guest time`), () => {});
+      }
+    });
+  }
+
+  /** @internal */
+  take(port: number, bytes: Uint8Array): string {
+    if (port !== 0) return "";
+    const text = this.#decoder.decode(bytes, { stream: true });
+    this.#unread = (this.#unread + text).slice(-mostKept);
+    this.end();
+    return text;
+  }
+  /** @internal Lets the waiting ones look again. */
+  end(): void {
+    for (const check of [...this.#checks]) check();
+  }
+
+  async #untilLater(virtualMs: number): Promise<void> {
+    const { ns } = await this.#client.request("statistics", undefined);
+    await this.#client.request("untilVirtual", ns + virtualMs * 1e6);
+  }
+  #takeMatch(pattern: RegExp | string): string | undefined {
+    const match = typeof pattern === "string" ? literal(this.#unread, pattern) : pattern.exec(this.#unread);
+    if (!match) return undefined;
+    const end = match.index + match[0].length;
+    const text = this.#unread.slice(0, end);
+    this.#unread = this.#unread.slice(end);
+    return text;
+  }
+}
+
+function literal(text: string, part: string): { index: number; 0: string } | undefined {
+  const index = text.indexOf(part);
+  return index < 0 ? undefined : { index, 0: part };
+}
+
+/** Keys by their KeyboardEvent.code ("KeyA", "Enter", "ArrowUp"). */
+export class Keyboard {
+  readonly #client: Client;
+  constructor(client: Client) {
+    this.#client = client;
+  }
+
+  down(code: string): Promise<void> {
+    return this.#client.request("key", { code: scanCode(code), isPressed: true });
+  }
+  up(code: string): Promise<void> {
+    return this.#client.request("key", { code: scanCode(code), isPressed: false });
+  }
+  async press(code: string): Promise<void> {
+    await this.down(code);
+    await this.up(code);
+  }
+}
+
+/** The interrupt view's programming interface: not built yet. */
+export class Irq {
+  next(_filter: object): Promise<never> {
+    return notSupported("irq.next");
+  }
+  explain(_filter: object): never {
+    throw new LapwingError("not_supported", "irq.explain is not supported yet.");
+  }
+  export(_path: string, _options?: object): Promise<never> {
+    return notSupported("irq.export");
+  }
+}
+
+const notSupported = (what: string): Promise<never> =>
+  Promise.reject(new LapwingError("not_supported", `${what} is not supported yet.`));
+
+function configFrom(options: BootOptions): MachineConfig {
+  const { memory, cpus, cpu, seed, noReboot, devices, append } = options;
+  const bytes = memory === undefined ? defaultMemory : parseMemory(typeof memory === "number" ? `${memory}B` : memory);
+  const rtc = options.clock === "realtime" ? Math.floor(Date.now() / 1000) : undefined;
+  return { memory: bytes, cpus, cpu, seed, noReboot, devices, append, rtc };
+}
+
+async function bootFiles(options: BootOptions): Promise<BootFile[]> {
+  if (!options.kernel) throw new LapwingError("bad_option", "PC.boot needs a kernel.");
+  const files: BootFile[] = [{ kind: "kernel", name: "the kernel", source: await toSource(options.kernel) }];
+  if (options.initrd) files.push({ kind: "initrd", name: "the initrd", source: await toSource(options.initrd) });
+  return files;
+}
+
+async function toSource(input: Input): Promise<FileSource> {
+  if (input instanceof Uint8Array) return { bytes: input };
+  if (input instanceof ArrayBuffer) return { bytes: new Uint8Array(input) };
+  if (typeof Blob === "function" && input instanceof Blob) return { blob: input };
+  const text = String(input);
+  if (isNode && !/^https?:/.test(text)) return { bytes: await readLocal(text) };
+  return { url: isNode ? text : new URL(text, document.baseURI).href };
+}
+
+async function readLocal(pathOrUrl: string): Promise<Uint8Array> {
+  const fs = await import(/* @vite-ignore */ ["node", "fs/promises"].join(":"));
+  try {
+    const bytes = new Uint8Array(await fs.readFile(pathOrUrl.startsWith("file:") ? new URL(pathOrUrl) : pathOrUrl));
+    if (bytes.length > 0) return bytes;
+  } catch {
+    throw new LapwingError("bad_file", `Cannot read '${pathOrUrl}'; is the path right?`);
+  }
+  throw new LapwingError("bad_file", `'${pathOrUrl}' is empty.`);
+}
