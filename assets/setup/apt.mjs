@@ -2,8 +2,8 @@
 // Mirrors are those of the machine's own sources; indexes must be signed by Debian's archive keys.
 import fs from "node:fs";
 import path from "node:path";
-import { spawn } from "node:child_process";
-import { SetupError, cachePath, say } from "./cache.mjs";
+import { SetupError, cachePath, say, sha256File } from "./cache.mjs";
+import { downloadResumable } from "./download.mjs";
 import { capture, findProgram } from "./process.mjs";
 
 const kKeyring = "/usr/share/keyrings/debian-archive-keyring.gpg";
@@ -121,45 +121,43 @@ export class PrivateApt {
     };
   }
 
-  /** Downloads (apt verifies against the signed index; a partial file is resumed) and returns the .deb's path. */
+  qualified_({ name, architecture, version }) {
+    return `${architecture === "all" ? name : `${name}:${architecture}`}=${version}`;
+  }
+
+  /** Downloads a package, checked against the signed index, and returns the .deb's path. */
   async download(record) {
     const folder = path.join(this.home, "debs");
-    const escaped = record.version.replaceAll(":", "%3a");
-    const isThis = (file) => file === `${record.name}_${escaped}_${record.architecture}.deb`;
-    const megabytes = (bytes) => (bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0);
-    say(`downloading ${record.name} ${record.version} (${megabytes(record.size)} MB)`);
-    await this.downloadWithProgress_(record, folder, isThis);
-    const file = fs.readdirSync(folder).find(isThis);
-    if (!file) throw new SetupError(`apt-get download ${record.name} left no file`);
-    return path.join(folder, file);
+    const megabytes = (record.size / 1e6).toFixed(record.size < 1e7 ? 1 : 0);
+    say(`downloading ${record.name} ${record.version} (${megabytes} MB)`);
+    const name = `${record.name}_${record.version.replaceAll(":", "%3a")}_${record.architecture}.deb`;
+    const file = path.join(folder, name);
+    if (fs.existsSync(file) && sha256File(file) === record.sha256) return file;
+    fs.rmSync(file, { force: true });
+    const uri = /^'(.*?)'/.exec(
+      this.run_("apt-get", ["download", "--print-uris", this.qualified_(record)]),
+    )?.[1];
+    try {
+      if (!uri?.startsWith("http") || this.usesProxy_()) throw new Error("left to apt");
+      await downloadResumable(uri, file, record);
+    } catch {
+      this.downloadByApt_(record);
+    }
+    return file;
   }
 
-  qualified_({ name, architecture }) {
-    return architecture === "all" ? name : `${name}:${architecture}`;
+  usesProxy_() {
+    if (process.env.http_proxy || process.env.https_proxy) return true;
+    const text = this.run_("apt-config", ["dump"]);
+    return /^Acquire::(https?::)?Proxy(-Auto-Detect)?\b.* "[^"]+";$/im.test(text);
   }
 
-  downloadWithProgress_(record, folder, isThis) {
-    const args = ["download", "-q", `${this.qualified_(record)}=${record.version}`];
-    const env = { ...process.env, APT_CONFIG: path.join(this.home, "apt.conf"), LC_ALL: "C.UTF-8" };
-    const child = spawn("apt-get", args, { env, cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
-    let words = "";
-    child.stdout.on("data", () => {});
-    child.stderr.on("data", (data) => (words += data));
-    const report = () => {
-      const file = fs.readdirSync(folder).find(isThis);
-      const size = file ? fs.statSync(path.join(folder, file)).size : 0;
-      if (size < record.size) say(`  ${record.name}: ${Math.floor((size / record.size) * 100)}%`);
-    };
-    const timer = setInterval(report, 5000);
-    return new Promise((resolve, reject) => {
-      child.on("error", (error) => reject(new SetupError(`cannot run apt-get: ${error.message}`)));
-      child.on("close", (status) => {
-        clearInterval(timer);
-        if (status === 0) return resolve();
-        const line = words.split("\n").findLast((text) => text.startsWith("E:")) ?? `status ${status}`;
-        reject(new SetupError(`cannot download ${record.name}: ${line}; run again to resume`));
-      });
-    });
+  downloadByApt_(record) {
+    try {
+      this.run_("apt-get", ["download", "-q", this.qualified_(record)]);
+    } catch (error) {
+      throw new SetupError(`cannot download ${record.name}: ${error.message}; run again to resume`);
+    }
   }
 
   extract(deb, directory) {
