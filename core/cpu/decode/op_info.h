@@ -35,12 +35,20 @@ constexpr OpInfo kOps[] = {
 };
 }  // namespace ops_inc
 
-constexpr const OpInfo& op_info(Op op) { return ops_inc::kOps[static_cast<u16>(op)]; }
+constexpr const OpInfo& op_info(Op op) {
+  return ops_inc::kOps[static_cast<u16>(op)];
+}
 
 // Flags that a condition code reads (SDM vol. 1, "EFLAGS Condition Codes").
 constexpr u8 condition_flags(unsigned condition) {
-  constexpr u8 kByPair[8] = {kStatusO, kStatusC, kStatusZ, kStatusC | kStatusZ,
-                             kStatusS, kStatusP, kStatusS | kStatusO, kStatusZ | kStatusS | kStatusO};
+  constexpr u8 kByPair[8] = {kStatusO,
+                             kStatusC,
+                             kStatusZ,
+                             kStatusC | kStatusZ,
+                             kStatusS,
+                             kStatusP,
+                             kStatusS | kStatusO,
+                             kStatusZ | kStatusS | kStatusO};
   return kByPair[(condition >> 1) & 7];
 }
 
