@@ -6,11 +6,14 @@
 
 #include "core/cpu/cpu.h"
 
+// The short paths stand inline in the interpreter's switch: on wasm engines nobody inlines after the C++ compiler.
+#define LAPWING_INLINE inline __attribute__((always_inline))
+
 namespace lapwing {
 
 // General registers by the decoder's byte offset.
 template <class T>
-inline T read_reg(const CpuState& s, u8 slot) {
+LAPWING_INLINE T read_reg(const CpuState& s, u8 slot) {
   T value;
   std::memcpy(&value, reinterpret_cast<const u8*>(s.gpr) + slot, sizeof(T));
   return value;
@@ -18,7 +21,7 @@ inline T read_reg(const CpuState& s, u8 slot) {
 
 // 32-bit writes clear the upper half (SDM vol. 1, "General-Purpose Registers in 64-Bit Mode").
 template <class T>
-inline void write_reg(CpuState& s, u8 slot, T value) {
+LAPWING_INLINE void write_reg(CpuState& s, u8 slot, T value) {
   if constexpr (sizeof(T) == 4) {
     s.gpr[slot >> 3] = value;
   } else {
@@ -27,14 +30,14 @@ inline void write_reg(CpuState& s, u8 slot, T value) {
 }
 
 // Offset of the memory operand within its segment, wrapped to the address size.
-inline u64 effective_address(const CpuState& s, const Instruction& in) {
+LAPWING_INLINE u64 effective_address(const CpuState& s, const Instruction& in) {
   const u64 address = s.gpr[in.base] + (s.gpr[in.index] << in.scale) + static_cast<u64>(static_cast<i64>(in.disp));
   if (in.address_size == 8) return address;
   return in.address_size == 4 ? static_cast<u32>(address) : static_cast<u16>(address);
 }
 
 // Segmented to linear. "Simple" segments need no check: all in 64-bit mode, flat ones elsewhere (Cpu::update_mode).
-inline bool linear_address(Cpu& cpu, u8 segment, u64 offset, unsigned size, bool write, u64& linear) {
+LAPWING_INLINE bool linear_address(Cpu& cpu, u8 segment, u64 offset, unsigned size, bool write, u64& linear) {
   if (segment >= kFlat) {
     linear = offset;
     return true;
@@ -44,10 +47,10 @@ inline bool linear_address(Cpu& cpu, u8 segment, u64 offset, unsigned size, bool
   return true;
 }
 
-inline bool is_stack(u8 segment) { return segment == kSs || segment == kFlatStack; }
+LAPWING_INLINE bool is_stack(u8 segment) { return segment == kSs || segment == kFlatStack; }
 
 template <class T>
-inline bool load_linear(Cpu& cpu, u64 linear, bool stack, T& out) {
+LAPWING_INLINE bool load_linear(Cpu& cpu, u64 linear, bool stack, T& out) {
   const TlbEntry& entry = cpu.tlb_entries()[Tlb::index_of(linear)];
   if (linear - entry.tag_read <= kPageSize - sizeof(T)) [[likely]] {
     std::memcpy(&out, reinterpret_cast<const void*>(static_cast<std::uintptr_t>(linear) + entry.addend), sizeof(T));
@@ -57,7 +60,7 @@ inline bool load_linear(Cpu& cpu, u64 linear, bool stack, T& out) {
 }
 
 template <class T>
-inline bool store_linear(Cpu& cpu, u64 linear, bool stack, T value) {
+LAPWING_INLINE bool store_linear(Cpu& cpu, u64 linear, bool stack, T value) {
   const TlbEntry& entry = cpu.tlb_entries()[Tlb::index_of(linear)];
   if (linear - entry.tag_write <= kPageSize - sizeof(T)) [[likely]] {
     std::memcpy(reinterpret_cast<void*>(static_cast<std::uintptr_t>(linear) + entry.addend), &value, sizeof(T));
@@ -108,7 +111,7 @@ inline bool write_rm(Cpu& cpu, const Instruction& in, T value) {
 template <class T>
 class Modify {
  public:
-  bool begin(Cpu& cpu, const Instruction& in) {
+  __attribute__((noinline)) bool begin(Cpu& cpu, const Instruction& in) {
     if (!in.rm_is_memory()) {
       host_ = reinterpret_cast<u8*>(cpu.state.gpr) + in.rm;
       is_register_ = true;
@@ -118,7 +121,7 @@ class Modify {
     }
     return begin_memory(cpu, in.segment, effective_address(cpu.state, in));
   }
-  bool begin_memory(Cpu& cpu, u8 segment, u64 offset) {
+  LAPWING_INLINE bool begin_memory(Cpu& cpu, u8 segment, u64 offset) {
     if (!linear_address(cpu, segment, offset, sizeof(T), true, linear_)) return false;
     const TlbEntry& entry = cpu.tlb_entries()[Tlb::index_of(linear_)];
     if (linear_ - entry.tag_write <= kPageSize - sizeof(T)) [[likely]] {
@@ -131,7 +134,7 @@ class Modify {
            cpu.read_slow(linear_, &value_, sizeof(T), stack_, cpu.data_mode());
   }
   T value() const { return value_; }
-  void commit(Cpu& cpu, T value) {
+  LAPWING_INLINE void commit(Cpu& cpu, T value) {
     if (is_register_) {
       write_reg<T>(cpu.state, slot_, value);
     } else if (host_ != nullptr) {
@@ -151,9 +154,9 @@ class Modify {
 };
 
 // The stack. Handlers that push several values compute with stack_offset() and set RSP last.
-inline u8 stack_segment(const CpuState& s) { return s.code64() ? kFlatStack : kSs; }
-inline u64 stack_pointer(const CpuState& s) { return s.gpr[kRsp] & s.stack_mask; }
-inline void set_stack_pointer(CpuState& s, u64 value) {
+LAPWING_INLINE u8 stack_segment(const CpuState& s) { return s.code64() ? kFlatStack : kSs; }
+LAPWING_INLINE u64 stack_pointer(const CpuState& s) { return s.gpr[kRsp] & s.stack_mask; }
+LAPWING_INLINE void set_stack_pointer(CpuState& s, u64 value) {
   // A 32-bit stack pointer write clears the upper half; a 16-bit one keeps the rest.
   const u64 keep = s.stack_mask == 0xFFFF ? ~0xFFFFull : 0;
   s.gpr[kRsp] = (s.gpr[kRsp] & keep) | (value & s.stack_mask);

@@ -1,5 +1,5 @@
-// Exchange-and-operate instructions: XADD CMPXCHG CMPXCHG8B CMPXCHG16B (SDM vol. 2). LOCK changes nothing: CPUs take
-// turns between instructions.
+// Exchange-and-operate instructions: XADD CMPXCHG CMPXCHG8B CMPXCHG16B (SDM vol. 2). LOCK changes nothing:
+// CPUs take turns between instructions.
 #include "core/cpu/exec/alu.h"
 #include "core/cpu/exec/handlers.h"
 
@@ -17,8 +17,8 @@ bool exchange_add(Cpu& cpu, const Instruction& in) {
   });
 }
 
-// Memory is written also on a mismatch. Of the accumulator and a register destination only the one that changes is
-// written (which matters for the upper halves of 32-bit operands).
+// Memory is written also on a mismatch. Of the accumulator and a register destination only the one that
+// changes is written (which matters for the upper halves of 32-bit operands).
 template <class T>
 bool compare_exchange(Cpu& cpu, const Instruction& in) {
   constexpr u8 kAccumulator = 8 * kRax;
@@ -67,7 +67,9 @@ bool exec_CMPXCHG(Cpu& cpu, const Instruction& in) {
   return by_size(in, [&](auto zero) { return compare_exchange<decltype(zero)>(cpu, in); });
 }
 
-bool exec_CMPXCHG8B(Cpu& cpu, const Instruction& in) { return compare_exchange_pair<u32, u64>(cpu, in); }
+bool exec_CMPXCHG8B(Cpu& cpu, const Instruction& in) {
+  return compare_exchange_pair<u32, u64>(cpu, in);
+}
 
 bool exec_CMPXCHG16B(Cpu& cpu, const Instruction& in) {
   CpuState& s = cpu.state;

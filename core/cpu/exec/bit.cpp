@@ -20,8 +20,8 @@ void set_only(CpuState& s, bool cf, bool zf) {
   set_status_flags(s, (cf ? rflags::kCf : 0) | (zf ? rflags::kZf : 0));
 }
 
-// BSF and BSR on Intel CPUs: a zero source leaves the destination (all 64 bits of it) and sets ZF and PF; otherwise
-// ZF, CF, OF, SF, AF are clear and PF is that of the result.
+// BSF and BSR on Intel CPUs: a zero source leaves the destination (all 64 bits of it) and sets ZF and PF;
+// otherwise ZF, CF, OF, SF, AF are clear and PF is that of the result.
 template <bool reverse, class T>
 bool bit_scan(Cpu& cpu, const Instruction& in) {
   CpuState& s = cpu.state;
@@ -107,10 +107,18 @@ bool crc32(Cpu& cpu, const Instruction& in) {
 
 }  // namespace
 
-bool exec_BT(Cpu& cpu, const Instruction& in) { return bit_test_any<Op::BT>(cpu, in); }
-bool exec_BTS(Cpu& cpu, const Instruction& in) { return bit_test_any<Op::BTS>(cpu, in); }
-bool exec_BTR(Cpu& cpu, const Instruction& in) { return bit_test_any<Op::BTR>(cpu, in); }
-bool exec_BTC(Cpu& cpu, const Instruction& in) { return bit_test_any<Op::BTC>(cpu, in); }
+bool exec_BT(Cpu& cpu, const Instruction& in) {
+  return bit_test_any<Op::BT>(cpu, in);
+}
+bool exec_BTS(Cpu& cpu, const Instruction& in) {
+  return bit_test_any<Op::BTS>(cpu, in);
+}
+bool exec_BTR(Cpu& cpu, const Instruction& in) {
+  return bit_test_any<Op::BTR>(cpu, in);
+}
+bool exec_BTC(Cpu& cpu, const Instruction& in) {
+  return bit_test_any<Op::BTC>(cpu, in);
+}
 
 bool exec_BSF(Cpu& cpu, const Instruction& in) {
   return by_word_size(in, [&](auto zero) { return bit_scan<false, decltype(zero)>(cpu, in); });

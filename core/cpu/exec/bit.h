@@ -1,5 +1,6 @@
-// Bit instructions with hot forms: BT BTS BTR BTC (SDM vol. 2). With a register bit offset and a memory operand the
-// offset is signed and reaches outside the operand ("bit string"). Flags other than CF stay as they are.
+// Bit instructions with hot forms: BT BTS BTR BTC (SDM vol. 2). With a register bit offset and a memory
+// operand the offset is signed and reaches outside the operand ("bit string"). Flags other than CF stay as
+// they are.
 #pragma once
 
 #include "core/cpu/exec/operand.h"
@@ -36,7 +37,7 @@ LAPWING_INLINE bool bit_test(Cpu& cpu, const Instruction& in) {
   }
   if constexpr (op == Op::BT) {
     T value;
-    if (!load(cpu, in.segment, address, value)) return false;
+    if (!load_inline(cpu, in.segment, address, value)) return false;
     bit_test_compute<op, T>(s, value, bit);
   } else {
     Modify<T> target;

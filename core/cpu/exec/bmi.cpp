@@ -1,5 +1,5 @@
-// BMI1 and BMI2: ANDN BEXTR BLSI BLSMSK BLSR BZHI MULX PDEP PEXT RORX SARX SHLX SHRX (SDM vol. 2). #UD outside
-// protected mode. AF and PF, undefined in the manual, are cleared by Intel CPUs.
+// BMI1 and BMI2: ANDN BEXTR BLSI BLSMSK BLSR BZHI MULX PDEP PEXT RORX SARX SHLX SHRX (SDM vol. 2). #UD
+// outside protected mode. AF and PF, undefined in the manual, are cleared by Intel CPUs.
 #include "core/cpu/exec/handlers.h"
 #include "core/cpu/exec/muldiv.h"
 
@@ -106,9 +106,15 @@ bool exec_BEXTR(Cpu& cpu, const Instruction& in) {
   });
 }
 
-bool exec_BLSI(Cpu& cpu, const Instruction& in) { return lowest_bit<Op::BLSI>(cpu, in); }
-bool exec_BLSMSK(Cpu& cpu, const Instruction& in) { return lowest_bit<Op::BLSMSK>(cpu, in); }
-bool exec_BLSR(Cpu& cpu, const Instruction& in) { return lowest_bit<Op::BLSR>(cpu, in); }
+bool exec_BLSI(Cpu& cpu, const Instruction& in) {
+  return lowest_bit<Op::BLSI>(cpu, in);
+}
+bool exec_BLSMSK(Cpu& cpu, const Instruction& in) {
+  return lowest_bit<Op::BLSMSK>(cpu, in);
+}
+bool exec_BLSR(Cpu& cpu, const Instruction& in) {
+  return lowest_bit<Op::BLSR>(cpu, in);
+}
 
 bool exec_BZHI(Cpu& cpu, const Instruction& in) {
   return with_source(cpu, in, Feature::BMI2, [&](auto source) {
@@ -151,8 +157,14 @@ bool exec_RORX(Cpu& cpu, const Instruction& in) {
   });
 }
 
-bool exec_SARX(Cpu& cpu, const Instruction& in) { return shift_by_register<Op::SARX>(cpu, in); }
-bool exec_SHLX(Cpu& cpu, const Instruction& in) { return shift_by_register<Op::SHLX>(cpu, in); }
-bool exec_SHRX(Cpu& cpu, const Instruction& in) { return shift_by_register<Op::SHRX>(cpu, in); }
+bool exec_SARX(Cpu& cpu, const Instruction& in) {
+  return shift_by_register<Op::SARX>(cpu, in);
+}
+bool exec_SHLX(Cpu& cpu, const Instruction& in) {
+  return shift_by_register<Op::SHLX>(cpu, in);
+}
+bool exec_SHRX(Cpu& cpu, const Instruction& in) {
+  return shift_by_register<Op::SHRX>(cpu, in);
+}
 
 }  // namespace lapwing

@@ -61,9 +61,17 @@ bool exec_JCC(Cpu& cpu, const Instruction& in) {
   return jump_if(cpu, in, condition_holds(cpu.state, in.condition()));
 }
 
-bool exec_LOOP(Cpu& cpu, const Instruction& in) { return loop_if(cpu, in, true); }
-bool exec_LOOPE(Cpu& cpu, const Instruction& in) { return loop_if(cpu, in, flag_zf(cpu.state)); }
-bool exec_LOOPNE(Cpu& cpu, const Instruction& in) { return loop_if(cpu, in, !flag_zf(cpu.state)); }
-bool exec_JCXZ(Cpu& cpu, const Instruction& in) { return jump_if(cpu, in, counter(cpu, in) == 0); }
+bool exec_LOOP(Cpu& cpu, const Instruction& in) {
+  return loop_if(cpu, in, true);
+}
+bool exec_LOOPE(Cpu& cpu, const Instruction& in) {
+  return loop_if(cpu, in, flag_zf(cpu.state));
+}
+bool exec_LOOPNE(Cpu& cpu, const Instruction& in) {
+  return loop_if(cpu, in, !flag_zf(cpu.state));
+}
+bool exec_JCXZ(Cpu& cpu, const Instruction& in) {
+  return jump_if(cpu, in, counter(cpu, in) == 0);
+}
 
 }  // namespace lapwing

@@ -1,8 +1,8 @@
-// Near control transfer: JMP CALL RET Jcc LOOP LOOPE LOOPNE JCXZ (SDM vol. 2). Targets are checked before anything
-// changes: canonical in 64-bit mode, within the CS limit elsewhere.
+// Near control transfer: JMP CALL RET Jcc LOOP LOOPE LOOPNE JCXZ (SDM vol. 2). Targets are checked before
+// anything changes: canonical in 64-bit mode, within the CS limit elsewhere.
 #pragma once
 
-#include "core/cpu/exec/operand.h"
+#include "core/cpu/exec/stack.h"
 
 namespace lapwing {
 
@@ -14,9 +14,11 @@ constexpr bool is_canonical(u64 address) {
 template <class T>
 LAPWING_INLINE bool check_target(Cpu& cpu, T target) {
   if constexpr (sizeof(T) == 8) {
-    if (!is_canonical(target)) [[unlikely]] return cpu.raise_gp();
+    if (!is_canonical(target)) [[unlikely]]
+      return cpu.raise_gp();
   } else {
-    if (target > cpu.state.seg[kCs].limit) [[unlikely]] return cpu.raise_gp();
+    if (target > cpu.state.seg[kCs].limit) [[unlikely]]
+      return cpu.raise_gp();
   }
   return true;
 }
@@ -53,7 +55,7 @@ LAPWING_INLINE bool jump_indirect(Cpu& cpu, const Instruction& in) {
 
 template <class T>
 LAPWING_INLINE bool call_to(Cpu& cpu, const Instruction& in, T target) {
-  if (!check_target(cpu, target) || !push(cpu, as_type<T>(cpu.next_rip(in)))) return false;
+  if (!check_target(cpu, target) || !push_inline(cpu, as_type<T>(cpu.next_rip(in)))) return false;
   cpu.state.rip = target;
   return true;
 }
@@ -74,7 +76,7 @@ LAPWING_INLINE bool return_near(Cpu& cpu, const Instruction& in) {
   CpuState& s = cpu.state;
   const u64 sp = stack_pointer(s);
   T target;
-  if (!load(cpu, stack_segment(s), sp, target) || !check_target(cpu, target)) return false;
+  if (!load_inline(cpu, stack_segment(s), sp, target) || !check_target(cpu, target)) return false;
   set_stack_pointer(s, sp + sizeof(T) + (form == Form::kI ? in.imm & 0xFFFF : 0));
   s.rip = target;
   return true;

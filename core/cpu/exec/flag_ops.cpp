@@ -1,4 +1,5 @@
-// Instructions about flags alone: CLC STC CMC CLD STD LAHF SAHF (SDM vol. 2). CLI and STI are system instructions.
+// Instructions about flags alone: CLC STC CMC CLD STD LAHF SAHF (SDM vol. 2). CLI and STI are system
+// instructions.
 #include "core/cpu/exec/handlers.h"
 #include "core/cpu/exec/operand.h"
 

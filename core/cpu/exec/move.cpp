@@ -32,19 +32,23 @@ bool exec_MOV(Cpu& cpu, const Instruction& in) {
 }
 
 bool exec_MOVZX_B(Cpu& cpu, const Instruction& in) {
-  return by_word_size(in, [&](auto zero) { return move_zero_extended<u8, decltype(zero), Kind::kAny>(cpu, in); });
+  return by_word_size(in,
+                      [&](auto zero) { return move_zero_extended<u8, decltype(zero), Kind::kAny>(cpu, in); });
 }
 
 bool exec_MOVZX_W(Cpu& cpu, const Instruction& in) {
-  return by_word_size(in, [&](auto zero) { return move_zero_extended<u16, decltype(zero), Kind::kAny>(cpu, in); });
+  return by_word_size(
+      in, [&](auto zero) { return move_zero_extended<u16, decltype(zero), Kind::kAny>(cpu, in); });
 }
 
 bool exec_MOVSX_B(Cpu& cpu, const Instruction& in) {
-  return by_word_size(in, [&](auto zero) { return move_sign_extended<u8, decltype(zero), Kind::kAny>(cpu, in); });
+  return by_word_size(in,
+                      [&](auto zero) { return move_sign_extended<u8, decltype(zero), Kind::kAny>(cpu, in); });
 }
 
 bool exec_MOVSX_W(Cpu& cpu, const Instruction& in) {
-  return by_word_size(in, [&](auto zero) { return move_sign_extended<u16, decltype(zero), Kind::kAny>(cpu, in); });
+  return by_word_size(
+      in, [&](auto zero) { return move_sign_extended<u16, decltype(zero), Kind::kAny>(cpu, in); });
 }
 
 // With a 16-bit destination the source is a word too.
@@ -65,7 +69,8 @@ bool exec_XCHG(Cpu& cpu, const Instruction& in) {
 bool exec_XLAT(Cpu& cpu, const Instruction& in) {
   CpuState& s = cpu.state;
   u64 address = s.gpr[kRbx] + read_reg<u8>(s, kAl);
-  if (in.address_size != 8) address = in.address_size == 4 ? static_cast<u32>(address) : static_cast<u16>(address);
+  if (in.address_size != 8)
+    address = in.address_size == 4 ? static_cast<u32>(address) : static_cast<u16>(address);
   u8 value;
   if (!load(cpu, in.segment, address, value)) return false;
   write_reg<u8>(s, kAl, value);
@@ -98,15 +103,33 @@ bool exec_SALC(Cpu& cpu, const Instruction&) {
 }
 
 // Instructions without an effect here: caches, store buffers and speculation do not exist.
-bool exec_NOP(Cpu&, const Instruction&) { return true; }
-bool exec_PREFETCHNTA(Cpu&, const Instruction&) { return true; }
-bool exec_PREFETCHT0(Cpu&, const Instruction&) { return true; }
-bool exec_PREFETCHT1(Cpu&, const Instruction&) { return true; }
-bool exec_PREFETCHT2(Cpu&, const Instruction&) { return true; }
-bool exec_PREFETCHW(Cpu&, const Instruction&) { return true; }
-bool exec_LFENCE(Cpu&, const Instruction&) { return true; }
-bool exec_MFENCE(Cpu&, const Instruction&) { return true; }
-bool exec_SFENCE(Cpu&, const Instruction&) { return true; }
+bool exec_NOP(Cpu&, const Instruction&) {
+  return true;
+}
+bool exec_PREFETCHNTA(Cpu&, const Instruction&) {
+  return true;
+}
+bool exec_PREFETCHT0(Cpu&, const Instruction&) {
+  return true;
+}
+bool exec_PREFETCHT1(Cpu&, const Instruction&) {
+  return true;
+}
+bool exec_PREFETCHT2(Cpu&, const Instruction&) {
+  return true;
+}
+bool exec_PREFETCHW(Cpu&, const Instruction&) {
+  return true;
+}
+bool exec_LFENCE(Cpu&, const Instruction&) {
+  return true;
+}
+bool exec_MFENCE(Cpu&, const Instruction&) {
+  return true;
+}
+bool exec_SFENCE(Cpu&, const Instruction&) {
+  return true;
+}
 
 // Flushing a line has no effect, but the address is checked as for a byte load.
 bool exec_CLFLUSH(Cpu& cpu, const Instruction& in) {
@@ -114,6 +137,8 @@ bool exec_CLFLUSH(Cpu& cpu, const Instruction& in) {
   return load_operand(cpu, in, ignored);
 }
 
-bool exec_CLFLUSHOPT(Cpu& cpu, const Instruction& in) { return exec_CLFLUSH(cpu, in); }
+bool exec_CLFLUSHOPT(Cpu& cpu, const Instruction& in) {
+  return exec_CLFLUSH(cpu, in);
+}
 
 }  // namespace lapwing

@@ -1,4 +1,5 @@
-// Data movement with hot forms: MOV MOVZX MOVSX MOVSXD LEA XCHG CMOVcc SETcc and the sign extensions of rAX (SDM vol. 2).
+// Data movement with hot forms: MOV MOVZX MOVSX MOVSXD LEA XCHG CMOVcc SETcc and the sign extensions of rAX
+// (SDM vol. 2).
 #pragma once
 
 #include "core/cpu/exec/operand.h"
@@ -44,10 +45,11 @@ template <class T, Kind kind>
 LAPWING_INLINE bool exchange(Cpu& cpu, const Instruction& in) {
   CpuState& s = cpu.state;
   const T source = read_reg<T>(s, in.reg);
-  return modify_operand<T, kind>(cpu, in, [&](T value) {
-    write_reg<T>(s, in.reg, value);
-    return source;
-  });
+  return modify_operand<T, kind>(
+      cpu, in, [&](T value) __attribute__((always_inline)) {
+        write_reg<T>(s, in.reg, value);
+        return source;
+      });
 }
 
 // CMOVcc always reads its source; a 32-bit destination is zero-extended even when the condition is false.

@@ -6,8 +6,6 @@
 #include "core/cpu/exec/access.h"
 #include "core/cpu/exec/flags.h"
 
-#define LAPWING_INLINE inline __attribute__((always_inline))
-
 namespace lapwing {
 
 enum class Kind : u8 { kReg, kMem, kAny };
@@ -18,16 +16,35 @@ LAPWING_INLINE bool is_register(const Instruction& in) {
   return kind == Kind::kReg;
 }
 
+// load() and store() without a call on the short path.
+template <class T>
+LAPWING_INLINE bool load_inline(Cpu& cpu, u8 segment, u64 offset, T& out) {
+  u64 linear;
+  return linear_address(cpu, segment, offset, sizeof(T), false, linear) &&
+         load_linear(cpu, linear, is_stack(segment), out);
+}
+
+template <class T>
+LAPWING_INLINE bool store_inline(Cpu& cpu, u8 segment, u64 offset, T value) {
+  u64 linear;
+  return linear_address(cpu, segment, offset, sizeof(T), true, linear) &&
+         store_linear(cpu, linear, is_stack(segment), value);
+}
+
 template <class T, Kind kind>
 LAPWING_INLINE bool read_operand(Cpu& cpu, const Instruction& in, T& out) {
-  if (!is_register<kind>(in)) return load_operand(cpu, in, out);
+  if constexpr (kind == Kind::kAny) return read_rm(cpu, in, out);
+  if constexpr (kind == Kind::kMem)
+    return load_inline(cpu, in.segment, effective_address(cpu.state, in), out);
   out = read_reg<T>(cpu.state, in.rm);
   return true;
 }
 
 template <class T, Kind kind>
 LAPWING_INLINE bool write_operand(Cpu& cpu, const Instruction& in, T value) {
-  if (!is_register<kind>(in)) return store_operand(cpu, in, value);
+  if constexpr (kind == Kind::kAny) return write_rm(cpu, in, value);
+  if constexpr (kind == Kind::kMem)
+    return store_inline(cpu, in.segment, effective_address(cpu.state, in), value);
   write_reg<T>(cpu.state, in.rm, value);
   return true;
 }
@@ -36,13 +53,17 @@ LAPWING_INLINE bool write_operand(Cpu& cpu, const Instruction& in, T value) {
 // flags.
 template <class T, Kind kind, class Compute>
 LAPWING_INLINE bool modify_operand(Cpu& cpu, const Instruction& in, Compute compute) {
-  if (is_register<kind>(in)) {
+  if constexpr (kind == Kind::kReg) {
     write_reg<T>(cpu.state, in.rm, compute(read_reg<T>(cpu.state, in.rm)));
-    return true;
+  } else {
+    Modify<T> target;
+    if constexpr (kind == Kind::kMem) {
+      if (!target.begin_memory(cpu, in.segment, effective_address(cpu.state, in))) return false;
+    } else {
+      if (!target.begin(cpu, in)) return false;
+    }
+    target.commit(cpu, compute(target.value()));
   }
-  Modify<T> target;
-  if (!target.begin_memory(cpu, in.segment, effective_address(cpu.state, in))) return false;
-  target.commit(cpu, compute(target.value()));
   return true;
 }
 

@@ -46,7 +46,8 @@ bool pop_all(Cpu& cpu) {
   return true;
 }
 
-// Copies the outer frame pointers of a nested procedure; `sp` is where the first goes, `frame` the new frame pointer.
+// Copies the outer frame pointers of a nested procedure; `sp` is where the first goes, `frame` the new frame
+// pointer.
 template <class T>
 bool copy_frame_pointers(Cpu& cpu, unsigned level, u64& sp, T frame) {
   CpuState& s = cpu.state;
@@ -80,8 +81,8 @@ bool enter(Cpu& cpu, const Instruction& in) {
   return true;
 }
 
-// Virtual-8086 mode with IOPL < 3: PUSHF and POPF see VIF in place of IF, if CR4.VME allows (SDM vol. 3, "Interrupt and
-// Exception Handling in Virtual-8086 Mode").
+// Virtual-8086 mode with IOPL < 3: PUSHF and POPF see VIF in place of IF, if CR4.VME allows (SDM vol. 3,
+// "Interrupt and Exception Handling in Virtual-8086 Mode").
 enum class FlagAccess : u8 { kPlain, kVirtual, kFault };
 
 FlagAccess flag_access(const CpuState& s, const Instruction& in) {
@@ -97,7 +98,8 @@ bool pop_flags_image(Cpu& cpu, const Instruction& in, u64& image) {
   });
 }
 
-// Which bits POPF changes outside the virtual case (SDM vol. 2, table "Effect of POPF/POPFD on the EFLAGS Register").
+// Which bits POPF changes outside the virtual case (SDM vol. 2, table "Effect of POPF/POPFD on the EFLAGS
+// Register").
 u64 writable_flags(const CpuState& s, const Instruction& in) {
   u64 writable = rflags::kStatus | rflags::kTf | rflags::kDf | rflags::kNt;
   if (in.operand_size != 2) writable |= rflags::kAc | rflags::kId;

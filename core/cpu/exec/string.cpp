@@ -83,7 +83,8 @@ struct MoveElement {
       std::memmove(target.pointer, source.pointer, bytes);
     } else {
       std::ptrdiff_t at = 0;
-      for (u64 i = 0; i < count; ++i, at += step) std::memcpy(target.pointer + at, source.pointer + at, sizeof(T));
+      for (u64 i = 0; i < count; ++i, at += step)
+        std::memcpy(target.pointer + at, source.pointer + at, sizeof(T));
     }
     address.advance(s, kRsi, count, sizeof(T));
     address.advance(s, kRdi, count, sizeof(T));

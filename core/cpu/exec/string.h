@@ -1,6 +1,7 @@
-// String instructions: how an element's addresses advance, and how REP runs (SDM vol. 2, "REP/REPE/REPZ/REPNE/REPNZ").
-// Every iteration commits its registers, so an interrupted instruction simply runs again. Flags after a fault in a
-// repeated CMPS or SCAS are those of the last completed iteration (the manual: those before the instruction).
+// String instructions: how an element's addresses advance, and how REP runs (SDM vol. 2,
+// "REP/REPE/REPZ/REPNE/REPNZ"). Every iteration commits its registers, so an interrupted instruction simply
+// runs again. Flags after a fault in a repeated CMPS or SCAS are those of the last completed iteration (the
+// manual: those before the instruction).
 #pragma once
 
 #include <algorithm>
@@ -14,7 +15,9 @@ struct StringAddress {
   u64 mask;
 
   explicit StringAddress(const Instruction& in)
-      : mask(in.address_size == 8 ? ~0ull : in.address_size == 4 ? 0xFFFFFFFFull : 0xFFFFull) {}
+      : mask(in.address_size == 8   ? ~0ull
+             : in.address_size == 4 ? 0xFFFFFFFFull
+                                    : 0xFFFFull) {}
 
   u64 get(const CpuState& s, Gpr reg) const { return s.gpr[reg] & mask; }
   void set(CpuState& s, Gpr reg, u64 value) const {
@@ -28,8 +31,12 @@ struct StringAddress {
   }
 };
 
-inline bool repeats(const Instruction& in) { return (in.prefixes & (kPrefixRep | kPrefixRepne)) != 0; }
-inline bool runs_backward(const CpuState& s) { return (s.rflags_rest & rflags::kDf) != 0; }
+inline bool repeats(const Instruction& in) {
+  return (in.prefixes & (kPrefixRep | kPrefixRepne)) != 0;
+}
+inline bool runs_backward(const CpuState& s) {
+  return (s.rflags_rest & rflags::kDf) != 0;
+}
 
 // Elements of a string in host memory: those of one page that can be reached without a check.
 struct StringSpan {
@@ -39,8 +46,9 @@ struct StringSpan {
 
 StringSpan string_span(Cpu& cpu, u8 segment, u64 offset, u64 offset_mask, bool write, unsigned size);
 
-// Runs Element::one() and, where possible, Element::bulk() under the REP rules: an iteration counts as an instruction, the
-// first is paid for by the instruction itself. Slow mode and single-stepping do one iteration at a time.
+// Runs Element::one() and, where possible, Element::bulk() under the REP rules: an iteration counts as an
+// instruction, the first is paid for by the instruction itself. Slow mode and single-stepping do one
+// iteration at a time.
 template <class Element>
 bool run_string(Cpu& cpu, const Instruction& in) {
   if (!repeats(in)) return Element::one(cpu, in);

@@ -1,5 +1,5 @@
-// INS and OUTS (SDM vol. 2). A repeated one does a single iteration per execution, so that every port access happens at
-// its exact time.
+// INS and OUTS (SDM vol. 2). A repeated one does a single iteration per execution, so that every port access
+// happens at its exact time.
 #include "core/cpu/exec/handlers.h"
 #include "core/cpu/exec/io.h"
 #include "core/cpu/exec/string.h"
