@@ -4,6 +4,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "vite";
+import { copyGuests } from "./tools/guest_files.mjs";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const web = path.join(root, "web");
@@ -17,7 +18,7 @@ const define = {
 const common = { configFile: false, root: web, base: "./", logLevel: "warn", define };
 
 /** `replacements`: modules to build in place of others (tests put a simulated engine in). */
-export async function buildWeb({ outDir = dist, replacements = {} } = {}) {
+export async function buildWeb({ outDir = dist, replacements = {}, withGuests = true } = {}) {
   const plugins = [replace(replacements)];
   await build({
     ...common,
@@ -59,6 +60,7 @@ export async function buildWeb({ outDir = dist, replacements = {} } = {}) {
   });
   const wasm = path.join(root, "build/wasm/lapwing.wasm");
   if (fs.existsSync(wasm)) fs.copyFileSync(wasm, path.join(outDir, "lapwing/lapwing.wasm"));
+  if (withGuests) copyGuests(path.join(outDir, "guests"));
 }
 
 export async function buildCli({ outDir = path.join(root, "build/cli"), replacements = {} } = {}) {
@@ -91,5 +93,5 @@ function replace(replacements) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   await buildCli();
-  if (!process.argv.includes("--cli-only")) await buildWeb();
+  if (!process.argv.includes("--cli-only")) await buildWeb({ withGuests: !process.argv.includes("--no-guests") });
 }

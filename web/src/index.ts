@@ -1,6 +1,6 @@
 // The public API. Everything else in this package may change without notice.
 import { LapwingError } from "./errors";
-import { directClient, workerClient, type Client } from "./engine/client";
+import { workerClient, type Client } from "./engine/client";
 import type { MachineConfig } from "./engine/engine";
 import type { BootFile, EndReason, FileSource, SessionEvent, Statistics } from "./engine/protocol";
 import { scanCode } from "./io/scan_codes";
@@ -75,7 +75,7 @@ export class PC {
       if (pc) pc.#take(event);
       else early.push(event);
     };
-    const client = isNode ? directClient(onEvent) : await workerClient(ownFile("worker.js"), onEvent);
+    const client = await makeClient(onEvent);
     pc = new PC(client);
     for (const event of early) pc.#take(event);
     try {
@@ -309,6 +309,12 @@ export class Irq {
 
 const notSupported = (what: string): Promise<never> =>
   Promise.reject(new LapwingError("not_supported", `${what} is not supported yet.`));
+
+async function makeClient(onEvent: (event: SessionEvent) => void): Promise<Client> {
+  if (!isNode) return workerClient(ownFile("worker.js"), onEvent);
+  const { directClient } = await import("./engine/direct_client");
+  return directClient(onEvent);
+}
 
 function configFrom(options: BootOptions): MachineConfig {
   const { memory, cpus, cpu, seed, noReboot, devices, append } = options;

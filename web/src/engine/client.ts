@@ -1,7 +1,6 @@
 import { fromPlain, LapwingError, messageOf } from "../errors";
 import { fetchFile } from "./files";
 import type { FromWorker, ReplyOf, RequestName, RequestOf, SessionEvent, ToWorker } from "./protocol";
-import { Session } from "./session";
 
 /** A session, wherever it lives. */
 export interface Client {
@@ -10,15 +9,6 @@ export interface Client {
 }
 
 export type OnEvent = (event: SessionEvent) => void;
-
-/** The session in this thread: Node, where the program itself is the host. */
-export function directClient(onEvent: OnEvent): Client {
-  const session = new Session(onEvent);
-  return {
-    request: async (name, argument) => session.handle(name, argument),
-    dispose: () => session.dispose(),
-  };
-}
 
 /** The session in a Worker, so that a busy guest never holds up the page. */
 export async function workerClient(workerUrl: string, onEvent: OnEvent): Promise<Client> {

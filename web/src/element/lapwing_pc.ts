@@ -1,0 +1,335 @@
+import { LapwingError, messageOf } from "../errors";
+import { workerClient, type Client } from "../engine/client";
+import type { BootFile, EndReason, FileSource, SessionEvent } from "../engine/protocol";
+import type { TerminalView } from "../io/terminal";
+import { defaultMemory, parseMemory } from "../memory_size";
+import { KeyBar } from "./key_bar";
+import { Meter } from "./meter";
+import { View, type MachineState } from "./view";
+
+const pollMs = 1000;
+const bootPollMs = 250;
+/** A guest this idle over a poll has finished booting. */
+const bootedIdleShare = 0.5;
+const mebibyte = 2 ** 20;
+
+const endSentences: Record<EndReason, string> = {
+  "power-off": "The guest powered off.",
+  reset: "The guest asked for a reset.",
+  "triple-fault": "The guest crashed (triple fault).",
+  exit: "The guest ended the machine.",
+  idle: "The guest halted for good.",
+  "replay-end": "The recording ended.",
+  breakpoint: "A breakpoint was reached.",
+};
+
+const views = ["terminal"];
+
+/**
+ * `<lapwing-pc kernel initrd append memory cpus view controls>`: a PC with a serial terminal. Nothing but this script
+ * is loaded before start() or a click.
+ */
+export class LapwingPc extends HTMLElement {
+  static readonly observedAttributes = ["kernel", "initrd", "label", "theme"];
+
+  readonly #view: View;
+  readonly #keyBar = new KeyBar((text) => this.#type(text));
+  readonly #dark = matchMedia("(prefers-color-scheme: dark)");
+  #client: Client | undefined;
+  #terminal: TerminalView | undefined;
+  #state: MachineState = "off";
+  #meter = new Meter();
+  #poll: ReturnType<typeof setTimeout> | undefined;
+  #downloads = new Map<string, { loaded: number; total: number | undefined }>();
+  #files: { kernel?: Blob; initrd?: Blob } = {};
+  #readerMode = false;
+  #generation = 0;
+
+  constructor() {
+    super();
+    const root = this.attachShadow({ mode: "open", delegatesFocus: true });
+    this.#view = new View(
+      root,
+      {
+        power: () => void this.start(),
+        toggleRun: () => void (this.#state === "paused" ? this.run() : this.pause()),
+        reset: () => void this.start(),
+        copy: () => void this.#copy(),
+        paste: () => void this.#paste(),
+        resize: () => this.#type("resize\r"),
+        toggleKeys: () => this.#showKeys(!this.hasAttribute("keys")),
+        toggleReader: () => this.#setReaderMode(!this.#readerMode),
+      },
+      this.#keyBar.element,
+    );
+  }
+
+  connectedCallback(): void {
+    this.#dark.addEventListener("change", this.#applyTheme);
+    document.addEventListener("visibilitychange", this.#schedulePoll);
+    if (matchMedia("(pointer: coarse)").matches) this.#showKeys(true);
+    if (!this.hasAttribute("role")) this.setAttribute("role", "group");
+    if (!this.hasAttribute("aria-label")) this.setAttribute("aria-label", "Virtual PC");
+    if (this.#state === "off") this.#showOff();
+  }
+
+  disconnectedCallback(): void {
+    this.#dark.removeEventListener("change", this.#applyTheme);
+    document.removeEventListener("visibilitychange", this.#schedulePoll);
+    this.dispose();
+  }
+
+  attributeChangedCallback(name: string): void {
+    if (name === "theme") this.#applyTheme();
+    else if (this.#state === "off") this.#showOff();
+  }
+
+  get state(): MachineState {
+    return this.#state;
+  }
+
+  /** The reader's own files, in place of the attributes' URLs. */
+  setFiles(files: { kernel?: Blob; initrd?: Blob }): void {
+    this.#files = files;
+    if (this.#state === "off") this.#showOff();
+  }
+
+  /** Loads everything and boots. */
+  async start(): Promise<void> {
+    this.dispose();
+    const generation = this.#generation;
+    this.#setState("loading");
+    this.#view.showProgress("download", "", undefined);
+    try {
+      const files = this.#bootFiles();
+      const config = this.#config();
+      const client = await workerClient(ownFile("worker.js"), (event) => {
+        if (generation === this.#generation) this.#take(event);
+      });
+      if (generation !== this.#generation) return client.dispose();
+      this.#client = client;
+      await this.#openTerminal();
+      const wasm = { url: ownFile("lapwing.wasm") };
+      await client.request("boot", { wasm, config, files, clock: "realtime" });
+    } catch (error) {
+      if (generation === this.#generation) this.#fail(error);
+    }
+  }
+
+  async run(): Promise<void> {
+    await this.#client?.request("run", undefined);
+    this.#terminal?.focus();
+  }
+  async pause(): Promise<void> {
+    await this.#client?.request("pause", undefined);
+  }
+  /** Types into the serial console. */
+  write(text: string): void {
+    this.#type(text);
+  }
+  /** The monitor's questions: "info pic", "registers" ... */
+  query(question: string): Promise<string> {
+    if (!this.#client) return Promise.reject(new LapwingError("stopped", "The machine has not been started."));
+    return this.#client.request("query", question);
+  }
+
+  /** Ends the machine and frees its memory; start() begins anew. */
+  dispose(): void {
+    this.#generation++;
+    clearTimeout(this.#poll);
+    this.#client?.dispose();
+    this.#client = undefined;
+    this.#terminal?.dispose();
+    this.#terminal = undefined;
+    this.#downloads.clear();
+    this.#meter = new Meter();
+    this.#setState("off");
+    this.#showOff();
+  }
+
+  #config() {
+    const memory = this.getAttribute("memory");
+    const view = this.getAttribute("view")?.split(/\s+/).find((name) => name && !views.includes(name));
+    if (view) throw new LapwingError("not_supported", `view="${view}" is not supported yet; use view="terminal".`);
+    return {
+      memory: memory ? parseMemory(memory) : defaultMemory,
+      cpus: Number(this.getAttribute("cpus") ?? 1),
+      cpu: this.getAttribute("cpu") ?? undefined,
+      append: this.getAttribute("append") ?? "console=ttyS0",
+      rtc: Math.floor(Date.now() / 1000),
+    };
+  }
+
+  #bootFiles(): BootFile[] {
+    const source = (name: "kernel" | "initrd"): FileSource | undefined => {
+      const blob = this.#files[name];
+      if (blob) return { blob };
+      const url = this.getAttribute(name);
+      return url ? { url: new URL(url, document.baseURI).href } : undefined;
+    };
+    const kernel = source("kernel");
+    if (!kernel) throw new LapwingError("bad_option", "No kernel: give the element a kernel attribute.");
+    const initrd = source("initrd");
+    const files: BootFile[] = [{ kind: "kernel", name: "the kernel", source: kernel }];
+    if (initrd) files.push({ kind: "initrd", name: "the initrd", source: initrd });
+    return files;
+  }
+
+  async #openTerminal(): Promise<void> {
+    const generation = this.#generation;
+    const { TerminalView: View } = await import("../io/terminal");
+    if (generation !== this.#generation) return;
+    this.#terminal = new View({
+      container: this.#view.terminal,
+      root: this.shadowRoot!,
+      onInput: (text) => this.#type(this.#keyBar.withControl(text)),
+      onResize: () => {},
+    });
+    this.#terminal.setScreenReaderMode(this.#readerMode);
+    this.#applyTheme();
+  }
+
+  #take(event: SessionEvent): void {
+    switch (event.event) {
+      case "progress":
+        this.#showProgress(event);
+        break;
+      case "serial":
+        if (event.port === 0) this.#showOutput(event.bytes);
+        break;
+      case "state":
+        if (event.isRunning && this.#state === "booting") break;
+        this.#setState(event.isRunning ? "running" : "paused");
+        this.#schedulePoll();
+        break;
+      case "ended":
+        this.#setState("ended");
+        this.#view.showStart("Start again", endSentences[event.reason], false);
+        this.#tell("lapwing-exit", { reason: event.reason, status: event.status });
+        break;
+      case "failed":
+        this.#fail(new LapwingError(event.error.code, event.error.message));
+    }
+  }
+
+  #showProgress(event: Extract<SessionEvent, { event: "progress" }>): void {
+    if (event.stage !== "download") {
+      this.#view.showProgress(event.stage, "", undefined);
+      if (event.stage === "kernel") {
+        this.#setState("booting");
+        this.#schedulePoll();
+      }
+      return;
+    }
+    this.#downloads.set(event.file, { loaded: event.loaded, total: event.total });
+    const all = [...this.#downloads.values()];
+    const loaded = all.reduce((sum, file) => sum + file.loaded, 0);
+    const total = all.every((file) => file.total) ? all.reduce((sum, file) => sum + file.total!, 0) : undefined;
+    const size = (bytes: number) => (bytes / mebibyte).toFixed(1);
+    const detail = total ? `${size(loaded)} of ${size(total)} MB` : `${size(loaded)} MB`;
+    this.#view.showProgress("download", detail, total ? loaded / total : undefined);
+  }
+
+  #showOutput(bytes: Uint8Array): void {
+    if (this.#state === "booting") this.#view.hideCover();
+    this.#terminal?.write(bytes);
+    this.#tell("lapwing-serial", { bytes });
+  }
+
+  readonly #schedulePoll = (): void => {
+    clearTimeout(this.#poll);
+    const isLive = this.#state === "running" || this.#state === "booting";
+    if (!isLive || document.hidden) return;
+    this.#poll = setTimeout(() => void this.#readMeter(), this.#state === "booting" ? bootPollMs : pollMs);
+  };
+
+  async #readMeter(): Promise<void> {
+    try {
+      const statistics = await this.#client?.request("statistics", undefined);
+      if (!statistics) return;
+      const { mips, idle, instructions } = this.#meter.take(statistics);
+      const speed = mips === undefined ? "" : `${Math.round(mips)} MIPS · `;
+      this.#view.setMeter(`${speed}${Math.round(idle * 100)}% idle`);
+      if (this.#state === "booting") this.#showBooting(instructions, idle);
+    } catch {
+      return;
+    }
+    this.#schedulePoll();
+  }
+
+  #showBooting(instructions: number, idle: number): void {
+    if (!this.shadowRoot!.querySelector<HTMLElement>(".cover")!.hidden) {
+      this.#view.showProgress("kernel", `${Math.round(instructions / 1e6)} million instructions`, undefined);
+    } else if (idle > bootedIdleShare) {
+      this.#setState("running");
+      this.#terminal?.focus();
+    }
+  }
+
+  #setState(state: MachineState): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    this.#view.setState(state);
+    if (state === "booting" || state === "running") this.#view.announce(`Machine ${state}.`);
+    this.#tell("lapwing-state", { state });
+  }
+
+  #fail(error: unknown): void {
+    this.#setState("failed");
+    this.#view.showStart("Try again", messageOf(error), true);
+    this.#view.announce(messageOf(error));
+    this.#tell("lapwing-error", { error });
+  }
+
+  #showOff(): void {
+    const label = this.getAttribute("label") ?? "Start the machine";
+    this.#view.showStart(label, this.getAttribute("note") ?? "", false);
+  }
+
+  #tell(name: string, detail: object): void {
+    this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true }));
+  }
+
+  #type(text: string): void {
+    if (this.#state !== "running" && this.#state !== "booting") return;
+    const bytes = new TextEncoder().encode(text);
+    this.#client?.request("serialInput", { port: 0, bytes }).catch((error: unknown) => this.#fail(error));
+  }
+
+  async #copy(): Promise<void> {
+    try {
+      await navigator.clipboard.writeText(this.#terminal?.text() ?? "");
+      this.#view.announce("Copied.");
+    } catch {
+      this.#view.announce("This page may not use the clipboard; mark text and press Ctrl-Shift-C.");
+    }
+    this.#terminal?.focus();
+  }
+  async #paste(): Promise<void> {
+    try {
+      this.#terminal?.paste(await navigator.clipboard.readText());
+    } catch {
+      this.#view.announce("This page may not read the clipboard; press Ctrl-Shift-V instead.");
+    }
+    this.#terminal?.focus();
+  }
+
+  #showKeys(isShown: boolean): void {
+    this.toggleAttribute("keys", isShown);
+    this.#view.setPressed("toggleKeys", isShown);
+  }
+  #setReaderMode(isOn: boolean): void {
+    this.#readerMode = isOn;
+    this.#terminal?.setScreenReaderMode(isOn);
+    this.#view.setPressed("toggleReader", isOn);
+  }
+
+  readonly #applyTheme = (): void => {
+    const chosen = this.getAttribute("theme");
+    const scheme = chosen === "light" || chosen === "dark" ? chosen : this.#dark.matches ? "dark" : "light";
+    this.#terminal?.setTheme(scheme);
+  };
+}
+
+/** The Worker and the engine lie beside this script; the version keeps caches from mixing builds. */
+const ownFile = (name: string): string => `${new URL(name, import.meta.url).href}?${lapwingBuild}`;

@@ -1,0 +1,157 @@
+// The element's markup, and what changes in it.
+import { icon, type IconName } from "./icons";
+import css from "./style.css?inline";
+
+export type MachineState = "off" | "loading" | "booting" | "running" | "paused" | "ended" | "failed";
+
+const stateWords: Record<MachineState, string> = {
+  off: "Off",
+  loading: "Loading",
+  booting: "Booting",
+  running: "Running",
+  paused: "Paused",
+  ended: "Powered off",
+  failed: "Stopped",
+};
+
+export const steps = ["download", "start", "kernel"] as const;
+export type Step = (typeof steps)[number];
+const stepNames: Record<Step, string> = {
+  download: "Download",
+  start: "Set up the machine",
+  kernel: "Kernel takes over",
+};
+
+export interface Actions {
+  power(): void;
+  toggleRun(): void;
+  reset(): void;
+  copy(): void;
+  paste(): void;
+  resize(): void;
+  toggleKeys(): void;
+  toggleReader(): void;
+}
+
+export class View {
+  readonly terminal: HTMLElement;
+  readonly #root: ShadowRoot;
+  readonly #status: HTMLElement;
+
+  constructor(root: ShadowRoot, actions: Actions, keyBar: HTMLElement) {
+    this.#root = root;
+    root.innerHTML = markup;
+    root.append(keyBar);
+    this.terminal = this.#find(".terminal");
+    this.#status = this.#find(".status");
+    for (const button of root.querySelectorAll<HTMLButtonElement>("button[data-action]")) {
+      button.addEventListener("click", () => actions[button.dataset["action"] as keyof Actions]());
+    }
+    this.setState("off");
+  }
+
+  setState(state: MachineState): void {
+    this.#status.dataset["state"] = state;
+    this.#find(".word").textContent = stateWords[state];
+    const isLive = state === "running" || state === "booting" || state === "paused";
+    const toggle = this.#button("toggleRun");
+    const name = state === "paused" ? "Run" : "Pause";
+    toggle.innerHTML = icon(state === "paused" ? "play" : "pause");
+    setName(toggle, name);
+    for (const action of ["toggleRun", "paste", "resize"] as const) this.#button(action).disabled = !isLive;
+    this.#button("reset").disabled = !isLive && state !== "ended";
+    this.#button("copy").disabled = state === "off" || state === "loading";
+    if (!isLive) this.setMeter("");
+  }
+
+  setMeter(text: string): void {
+    this.#find(".meter").textContent = text;
+  }
+
+  setPressed(action: "toggleKeys" | "toggleReader", isPressed: boolean): void {
+    this.#button(action).setAttribute("aria-pressed", String(isPressed));
+  }
+
+  /** The start button, with a line below it; an error makes the line stand out. */
+  showStart(label: string, note: string, isError: boolean): void {
+    this.#find(".cover").hidden = false;
+    this.#find(".steps").hidden = true;
+    this.#find(".start").hidden = false;
+    this.#find(".start strong").textContent = label;
+    const line = this.#find(".note");
+    line.textContent = note;
+    line.classList.toggle("error", isError);
+  }
+
+  showProgress(now: Step, detail: string, share: number | undefined): void {
+    this.#find(".cover").hidden = false;
+    this.#find(".start").hidden = true;
+    this.#find(".note").textContent = "";
+    const list = this.#find(".steps");
+    list.hidden = false;
+    steps.forEach((step, i) => {
+      const item = list.children[i] as HTMLElement;
+      item.dataset["step"] = i < steps.indexOf(now) ? "done" : step === now ? "now" : "later";
+      item.querySelector(".detail")!.textContent = step === now ? detail : "";
+      const bar = item.querySelector("progress")!;
+      bar.hidden = step !== now;
+      if (share === undefined) bar.removeAttribute("value");
+      else bar.value = share;
+    });
+  }
+
+  hideCover(): void {
+    this.#find(".cover").hidden = true;
+  }
+
+  /** Told to screen readers. */
+  announce(text: string): void {
+    this.#find(".hidden").textContent = text;
+  }
+
+  #find(selector: string): HTMLElement {
+    return this.#root.querySelector<HTMLElement>(selector)!;
+  }
+  #button(action: keyof Actions): HTMLButtonElement {
+    return this.#root.querySelector<HTMLButtonElement>(`button[data-action="${action}"]`)!;
+  }
+}
+
+function setName(button: HTMLButtonElement, name: string): void {
+  button.title = name;
+  button.setAttribute("aria-label", name);
+}
+
+const button = (action: keyof Actions, iconName: IconName, name: string, extra = ""): string =>
+  `<button type="button" data-action="${action}" title="${name}" aria-label="${name}" ${extra}>${icon(iconName)}</button>`;
+
+const markup = `
+<style>${css}</style>
+<div class="bar" role="toolbar" aria-label="Machine">
+  ${button("toggleRun", "pause", "Pause")}
+  ${button("reset", "reset", "Reset")}
+  <span class="gap"></span>
+  ${button("copy", "copy", "Copy")}
+  ${button("paste", "paste", "Paste")}
+  ${button("resize", "resize", "Tell the guest the terminal's size")}
+  ${button("toggleKeys", "keys", "Extra keys", 'aria-pressed="false"')}
+  ${button("toggleReader", "reader", "Screen reader mode", 'aria-pressed="false"')}
+  <span class="status"><span class="meter"></span><span class="lamp"></span><span class="word"></span></span>
+</div>
+<div class="stage">
+  <div class="terminal" part="terminal"></div>
+  <div class="cover">
+    <button type="button" class="start" data-action="power">
+      <span class="disc">${icon("power")}</span><strong></strong>
+    </button>
+    <ol class="steps" hidden>${steps
+      .map(
+        (step) =>
+          `<li><span>${stepNames[step]}</span><span class="detail"></span>` +
+          `<progress max="1" aria-label="${stepNames[step]}"></progress></li>`,
+      )
+      .join("")}</ol>
+    <p class="note"></p>
+  </div>
+</div>
+<div class="hidden" role="status" aria-live="polite"></div>`;
