@@ -1,0 +1,114 @@
+// Base of every PCI function: its 256-byte configuration space, base address registers that map and unmap as
+// the guest moves them, the INTx pin and the capability list. PCI Local Bus Specification 3.0, chapter 6.
+// Unsupported: expansion ROM, power management capability, parity and system error reporting, BIST.
+#pragma once
+
+#include <array>
+#include <string>
+
+#include "devices/device.h"
+#include "devices/irq.h"
+#include "devices/pci/pci_registers.h"
+
+namespace lapwing {
+
+class PciBus;
+
+struct PciIdentity {
+  u16 vendor;
+  u16 device;
+  u8 revision;
+  u32 class_code;  // base class, subclass, programming interface
+  u16 subsystem_vendor = 0;
+  u16 subsystem = 0;
+  DeviceId trace_id = DeviceId::kPci;
+};
+
+class PciDevice : public Device {
+ public:
+  PciDevice(PciBus& bus, u8 slot, u8 function, const PciIdentity& identity);
+  PciDevice(const PciDevice&) = delete;
+  PciDevice& operator=(const PciDevice&) = delete;
+
+  u8 slot() const { return slot_; }
+  u8 function() const { return function_; }
+  // 0 = INTA ... 3 = INTD, or no pin at all.
+  bool has_interrupt_pin() const { return config_[pci::kInterruptPin] != 0; }
+  u8 interrupt_pin() const { return static_cast<u8>(config_[pci::kInterruptPin] - 1); }
+
+  // An access of 1, 2 or 4 bytes within one dword of the configuration space.
+  u32 config_read(u8 offset, unsigned size);
+  void config_write(u8 offset, u32 value, unsigned size);
+
+  // Power-on state of the configuration space; derived devices reset their own registers and call this.
+  void reset() override;
+  void save(StateWriter& out) const override;
+  bool load(StateReader& in) override;
+
+ protected:
+  enum class BarKind : u8 { kNone, kIo, kMemory32, kMemory64 };
+
+  // For constructors: the register layout. Bits outside `writable` are read-only.
+  void define(u8 offset, unsigned size, u32 reset_value, u32 writable);
+  void define_bar(unsigned index, BarKind kind, u64 size, bool prefetchable = false);
+  void define_interrupt_pin(u8 pin);
+  // Appends a capability of `size` bytes and returns its offset; bytes from offset + 2 are the caller's to
+  // define().
+  u8 define_capability(u8 id, u8 size);
+
+  // An access to a mapped BAR; offset is relative to its base.
+  virtual u64 bar_read(unsigned bar, u64 offset, unsigned size);
+  virtual void bar_write(unsigned bar, u64 offset, u64 value, unsigned size);
+  // Called after the guest's write to [offset, offset + size) took effect, and after load().
+  virtual void config_changed(u8 offset, unsigned size);
+  // Where dynamic bits are put into config space before it is read.
+  virtual void config_refresh() {}
+
+  void set_intx(bool level);
+  bool intx_level() const { return intx_; }
+  u16 command() const { return static_cast<u16>(field(pci::kCommand, 2)); }
+  bool bus_master() const { return (command() & pci::kCommandBusMaster) != 0; }
+  // Plain fields of the configuration space, without side effects.
+  u32 field(u8 offset, unsigned size) const;
+  void set_field(u8 offset, u32 value, unsigned size);
+  u64 bar_base(unsigned index) const;
+  PciBus& bus() { return bus_; }
+
+ private:
+  // One BAR as ports and memory see it.
+  struct Window final : PortDevice, MmioDevice {
+    u32 port_read(u16 port, unsigned size) override;
+    void port_write(u16 port, u32 value, unsigned size) override;
+    u64 mmio_read(u64 offset, unsigned size) override;
+    void mmio_write(u64 offset, u64 value, unsigned size) override;
+
+    PciDevice* owner = nullptr;
+    unsigned index = 0;
+    BarKind kind = BarKind::kNone;
+    u64 size = 0;
+    u64 mapped_at = 0;  // 0 = not mapped
+  };
+
+  u64 wanted_base(const Window& window) const;
+  void update_windows();
+  void unmap(Window& window);
+  void map(Window& window, u64 base);
+  void drive_intx();
+
+  PciBus& bus_;
+  const u8 slot_;
+  const u8 function_;
+  const DeviceId trace_id_;
+  std::array<u8, pci::kConfigSize> config_{};
+  std::array<u8, pci::kConfigSize> reset_{};
+  std::array<u8, pci::kConfigSize> writable_{};
+  std::array<u8, pci::kConfigSize> clearable_{};  // write 1 to clear
+  std::array<Window, pci::kBars> windows_;
+  u8 last_capability_ = 0;
+  u8 next_capability_ = pci::kFirstDeviceSpecific;
+  bool intx_ = false;         // what the device asks for
+  bool intx_driven_ = false;  // after the command register's interrupt disable
+  CauseId cause_ = 0;
+};
+
+}  // namespace lapwing
