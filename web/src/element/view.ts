@@ -42,7 +42,7 @@ export class View {
     this.#root = root;
     root.innerHTML = markup;
     root.append(keyBar);
-    this.terminal = this.#find(".terminal");
+    this.terminal = this.#find(".console");
     this.#status = this.#find(".status");
     for (const button of root.querySelectorAll<HTMLButtonElement>("button[data-action]")) {
       button.addEventListener("click", () => actions[button.dataset["action"] as keyof Actions]());
@@ -139,7 +139,7 @@ const markup = `
   <span class="status"><span class="meter"></span><span class="lamp"></span><span class="word"></span></span>
 </div>
 <div class="stage">
-  <div class="terminal" part="terminal"></div>
+  <div class="console" part="terminal"></div>
   <div class="cover">
     <button type="button" class="start" data-action="power">
       <span class="disc">${icon("power")}</span><strong></strong>
