@@ -85,7 +85,7 @@ class Decoder {
   const Row* select_two_byte();
   const Row* select_vex(u8 first);
   unsigned column() const;
-  unsigned size_of(Size size) const;
+  u8 size_of(Size size) const;
   u8 resolve_segment(u8 segment) const;
   u8 override_or(u8 segment) const { return segment_ != kNoOverride ? segment_ : segment; }
 
@@ -211,10 +211,21 @@ const Row* Decoder::select(u8 first) {
   return &opcode::kRows[opcode::kLookup.one_byte[code64()][first]];
 }
 
-unsigned Decoder::size_of(Size size) const {
-  const bool wide = (rex_ & kRexW) != 0;
-  const bool narrow = (prefixes_ & kPrefixOpsize) != 0;
-  const unsigned legacy = (mode_.code_size == 2) != narrow ? 2 : 4;
+// Operand sizes by rule and by what they depend on.
+constexpr unsigned kSizeRules = static_cast<unsigned>(Size::kMode) + 1;
+enum SizeInput : unsigned {
+  kSizeNarrow = 1,
+  kSizeWide = 2,
+  kSizeCode16 = 4,
+  kSizeCode64 = 8,
+  kSizeInputs = 16
+};
+
+constexpr u8 size_by_rule(Size size, unsigned input) {
+  const bool wide = (input & kSizeWide) != 0;
+  const bool narrow = (input & kSizeNarrow) != 0;
+  const bool code64 = (input & kSizeCode64) != 0;
+  const u8 legacy = ((input & kSizeCode16) != 0) != narrow ? 2 : 4;
   switch (size) {
     case Size::kNone: return 0;
     case Size::kB: return 1;
@@ -226,11 +237,32 @@ unsigned Decoder::size_of(Size size) const {
     case Size::kV: return wide ? 8 : legacy;
     case Size::kY: return wide ? 8 : 4;
     case Size::kZ: return wide ? 4 : legacy;
-    case Size::kStack: return !code64() ? legacy : narrow && !wide ? 2 : 8;
-    case Size::kBranch: return code64() ? 8 : legacy;
-    case Size::kMode: return code64() ? 8 : 4;
+    case Size::kStack: return !code64 ? legacy : narrow && !wide ? 2 : 8;
+    case Size::kBranch: return code64 ? 8 : legacy;
+    case Size::kMode: return code64 ? 8 : 4;
   }
   return 0;
+}
+
+struct SizeTable {
+  u8 bytes[kSizeRules][kSizeInputs];
+};
+constexpr SizeTable make_size_table() {
+  SizeTable table{};
+  for (unsigned rule = 0; rule < kSizeRules; ++rule) {
+    for (unsigned input = 0; input < kSizeInputs; ++input) {
+      table.bytes[rule][input] = size_by_rule(static_cast<Size>(rule), input);
+    }
+  }
+  return table;
+}
+constexpr SizeTable kSizes = make_size_table();
+
+u8 Decoder::size_of(Size size) const {
+  unsigned input = mode_.code_size == 2 ? kSizeCode16 : mode_.code_size & kSizeCode64;
+  if ((prefixes_ & kPrefixOpsize) != 0) input |= kSizeNarrow;
+  if ((rex_ & kRexW) != 0) input |= kSizeWide;
+  return kSizes.bytes[static_cast<unsigned>(size)][input];
 }
 
 u8 Decoder::resolve_segment(u8 segment) const {
@@ -240,6 +272,10 @@ u8 Decoder::resolve_segment(u8 segment) const {
 }
 
 bool Decoder::set_register(u8& slot, RegisterClass cls, unsigned number) const {
+  if (cls == RegisterClass::kGeneral && out_.operand_size != 1) [[likely]] {
+    slot = general_slot(number);
+    return true;
+  }
   switch (cls) {
     case RegisterClass::kGeneral:
     case RegisterClass::kByte: {
@@ -426,7 +462,7 @@ bool Decoder::operands(const Row& row, const Row& shape) {
     out_.form = kForms[static_cast<unsigned>(shape.encoding)];
     if (shape.encoding != Encoding::kNone && !modrm_operands(row, shape)) return false;
   }
-  immediate(shape.immediate);
+  if (shape.immediate != Immediate::kNone) immediate(shape.immediate);
   return true;
 }
 
@@ -455,7 +491,7 @@ bool Decoder::run() {
 
   out_.op = row->op;
   out_.code_size = mode_.code_size;
-  out_.operand_size = static_cast<u8>(size_of(shape->size));
+  out_.operand_size = size_of(shape->size);
   if ((row->flags & opcode::kWide) != 0 && (rex_ & kRexW) != 0) {
     out_.op = static_cast<Op>(static_cast<u16>(row->op) + 1);
     out_.operand_size = static_cast<u8>(out_.operand_size * 2);
