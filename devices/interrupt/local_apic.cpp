@@ -203,22 +203,10 @@ bool LocalApic::deliver(const ApicDelivery& delivery) {
   switch (delivery.mode) {
     case DeliveryMode::kFixed:
     case DeliveryMode::kLowestPriority: return accept_vector(delivery.vector, delivery.level, delivery.cause);
-    case DeliveryMode::kSmi:
-      trace(IrqEventKind::kSmi, delivery.cause);
-      pins_.smi(delivery.cause);
-      return true;
-    case DeliveryMode::kNmi:
-      trace(IrqEventKind::kNmi, delivery.cause);
-      pins_.nmi(delivery.cause);
-      return true;
-    case DeliveryMode::kInit:
-      trace(IrqEventKind::kInit, delivery.cause);
-      pins_.init(delivery.cause);
-      return true;
-    case DeliveryMode::kStartUp:
-      trace(IrqEventKind::kSipi, delivery.cause, delivery.vector);
-      pins_.sipi(delivery.vector, delivery.cause);
-      return true;
+    case DeliveryMode::kSmi: pins_.smi(delivery.cause); return true;
+    case DeliveryMode::kNmi: pins_.nmi(delivery.cause); return true;
+    case DeliveryMode::kInit: pins_.init(delivery.cause); return true;
+    case DeliveryMode::kStartUp: pins_.sipi(delivery.vector, delivery.cause); return true;
     case DeliveryMode::kExtInt:
       extint_message_ = true;
       extint_cause_ = delivery.cause;
@@ -317,10 +305,7 @@ void LocalApic::set_lint(unsigned pin, bool level, CauseId cause) {
   lint_level_[pin] = level;
   if (level) lint_cause_[pin] = cause;
   if (mode() == Mode::kDisabled) {
-    if (pin == 1 && level && !was_high) {
-      trace(IrqEventKind::kNmi, cause);
-      pins_.nmi(cause);
-    }
+    if (pin == 1 && level && !was_high) pins_.nmi(cause);
   } else {
     if (lint_active(pin) && !was_active) lint_edge(pin);
     service_lint_level(pin);

@@ -26,13 +26,6 @@ using SleepEnable = Field<bool, u16, 13, 1>;
 constexpr u16 kReadable = SciEnable::kMask | 1u << 1 | SleepType::kMask;
 }  // namespace control
 
-namespace reset_register {
-using Platform = Field<bool, u8, 1, 1>;
-using Start = Field<bool, u8, 2, 1>;
-constexpr u8 kWritable = Platform::kMask | Start::kMask;
-}  // namespace reset_register
-
-constexpr u16 kSmiPorts = 2;
 constexpr unsigned kHighestBit24 = 23;
 constexpr unsigned kHighestBit32 = 31;
 
@@ -42,7 +35,6 @@ constexpr FieldInfo kStatusFields[] = {{"TMR_STS", 0, 1},    {"BM_STS", 4, 1},  
 constexpr FieldInfo kEnableFields[] = {
     {"TMR_EN", 0, 1}, {"GBL_EN", 5, 1}, {"PWRBTN_EN", 8, 1}, {"SLPBTN_EN", 9, 1}, {"RTC_EN", 10, 1}};
 constexpr FieldInfo kControlFields[] = {{"SCI_EN", 0, 1}, {"BM_RLD", 1, 1}, {"SLP_TYP", 10, 3}};
-constexpr FieldInfo kResetFields[] = {{"SRST", 1, 1}, {"RCPU", 2, 1}};
 constexpr RegisterInfo kRegisters[] = {
     {"PM1a_STS", 0x00, 16, "ACPI 4.8.3.1", kStatusFields, std::size(kStatusFields)},
     {"PM1a_EN", 0x02, 16, "ACPI 4.8.3.1", kEnableFields, std::size(kEnableFields)},
@@ -50,8 +42,7 @@ constexpr RegisterInfo kRegisters[] = {
     {"PM_TMR", 0x08, 32, "ACPI 4.8.3.3", nullptr, 0},
     {"GPE0_STS", 0x0C, 32, "ACPI 4.8.4.1", nullptr, 0},
     {"GPE0_EN", 0x0E, 32, "ACPI 4.8.4.1", nullptr, 0},
-    {"PMBASE", 0x40, 16, "PIIX4: PMBA", nullptr, 0},
-    {"RC", 0xCF9, 8, "PIIX: Reset Control Register", kResetFields, std::size(kResetFields)}};
+    {"PMBASE", 0x40, 16, "PIIX4: PMBA", nullptr, 0}};
 
 u8 byte_of(u32 value, unsigned index) {
   return static_cast<u8>(value >> (index * 8));
@@ -76,10 +67,7 @@ void AcpiPm::reset() {
   control_ = 0;
   gpe_status_ = {};
   gpe_enable_ = {};
-  smi_command_ = 0;
-  smi_status_ = 0;
-  reset_control_ = 0;
-  halves_seen_ = ticks() >> (config_.timer_32bit ? kHighestBit32 : kHighestBit24);
+  halves_seen_ = halves();
   update_sci();
 }
 
@@ -92,8 +80,9 @@ Result<void> AcpiPm::map(PortBus& bus, u16 base) {
   return claimed;
 }
 
-Result<void> AcpiPm::map_smi_command(PortBus& bus) {
-  return bus.claim(kSmiCommandPort, kSmiPorts, *this, "SMI command", 1, DeviceId::kAcpiPm);
+void AcpiPm::set_acpi_mode(bool enabled) {
+  control_ = control::SciEnable::set(control_, enabled);
+  update_sci();
 }
 
 u32 AcpiPm::timer_value() const {
@@ -101,10 +90,17 @@ u32 AcpiPm::timer_value() const {
   return config_.timer_32bit ? value : value & 0xFFFFFF;
 }
 
+u64 AcpiPm::halves() const {
+  return ticks() >> (config_.timer_32bit ? kHighestBit32 : kHighestBit24);
+}
+
+u16 AcpiPm::settled_status() const {
+  return halves() == halves_seen_ ? status_ : pm1::Timer::set(status_, true);
+}
+
 void AcpiPm::settle() {
-  const u64 halves = ticks() >> (config_.timer_32bit ? kHighestBit32 : kHighestBit24);
-  if (halves != halves_seen_) status_ = pm1::Timer::set(status_, true);
-  halves_seen_ = halves;
+  status_ = settled_status();
+  halves_seen_ = halves();
 }
 
 void AcpiPm::update_sci() {
@@ -193,22 +189,7 @@ void AcpiPm::write_control(u16 value) {
   if (control::SleepEnable::get(value) && sleep_) sleep_(control::SleepType::get(value));
 }
 
-void AcpiPm::write_smi_command(u8 value) {
-  smi_command_ = value;
-  if (value == kAcpiEnable) control_ = control::SciEnable::set(control_, true);
-  if (value == kAcpiDisable) control_ = control::SciEnable::set(control_, false);
-}
-
-void AcpiPm::write_reset_control(u8 value) {
-  const bool start = reset_register::Start::get(value) && !reset_register::Start::get(reset_control_);
-  reset_control_ = value & reset_register::kWritable;
-  if (!start || !reset_listener_) return;
-  reset_listener_(reset_register::Platform::get(value) ? Reset::kPlatform : Reset::kCpu);
-}
-
 u32 AcpiPm::port_read(u16 port, unsigned size) {
-  if (port == kSmiCommandPort) return smi_command_;
-  if (port == kSmiCommandPort + 1) return smi_status_;
   const unsigned offset = static_cast<u16>(port - base_);
   if (offset == kTimerOffset && size == 4) return timer_value();
   update_sci();
@@ -219,17 +200,11 @@ u32 AcpiPm::port_read(u16 port, unsigned size) {
 
 void AcpiPm::port_write(u16 port, u32 value, unsigned size) {
   settle();
-  if (port == kSmiCommandPort) {
-    write_smi_command(static_cast<u8>(value));
-  } else if (port == kSmiCommandPort + 1) {
-    smi_status_ = static_cast<u8>(value);
+  const unsigned offset = static_cast<u16>(port - base_);
+  if (offset == kPm1ControlOffset && size >= 2) {
+    write_control(static_cast<u16>(value));  // one write, one SLP_EN
   } else {
-    const unsigned offset = static_cast<u16>(port - base_);
-    if (offset == kPm1ControlOffset && size >= 2) {
-      write_control(static_cast<u16>(value));  // one write, one SLP_EN
-    } else {
-      for (unsigned i = 0; i < size; ++i) write_byte(offset + i, byte_of(value, i));
-    }
+    for (unsigned i = 0; i < size; ++i) write_byte(offset + i, byte_of(value, i));
   }
   update_sci();
 }
@@ -239,9 +214,6 @@ void AcpiPm::save(StateWriter& out) const {
   out.put_u64(halves_seen_);
   for (const auto* bytes : {&gpe_status_, &gpe_enable_, &gpe_level_})
     out.put_bytes(bytes->data(), bytes->size());
-  out.put_u8(smi_command_);
-  out.put_u8(smi_status_);
-  out.put_u8(reset_control_);
   sci_.save(out);
   carry_.save(out);
 }
@@ -250,16 +222,13 @@ bool AcpiPm::load(StateReader& in) {
   for (u16* value : {&status_, &enable_, &control_}) *value = in.get_u16();
   halves_seen_ = in.get_u64();
   for (auto* bytes : {&gpe_status_, &gpe_enable_, &gpe_level_}) in.get_bytes(bytes->data(), bytes->size());
-  smi_command_ = in.get_u8();
-  smi_status_ = in.get_u8();
-  reset_control_ = in.get_u8();
   sci_.load(in);
   carry_.load(in);
   return in.ok();
 }
 
 std::vector<RegisterValue> AcpiPm::registers() const {
-  const u64 contents[] = {status_,           enable_,           control_, timer_value(),
+  const u64 contents[] = {settled_status(),  enable_,           control_, timer_value(),
                           pack(gpe_status_), pack(gpe_enable_), base_,    reset_control_};
   std::vector<RegisterValue> values;
   for (std::size_t i = 0; i < std::size(kRegisters); ++i) values.push_back({&kRegisters[i], contents[i]});

@@ -33,32 +33,24 @@ class AcpiPm final : public Device, public PortDevice {
   static constexpr unsigned kPm1ControlOffset = 0x04;
   static constexpr unsigned kTimerOffset = 0x08;
   static constexpr unsigned kGpe0Offset = 0x0C;
-  static constexpr u16 kSmiCommandPort = 0xB2;
-  static constexpr u8 kAcpiEnable = 0xF1;
-  static constexpr u8 kAcpiDisable = 0xF0;
-  enum class Reset : u8 { kCpu, kPlatform };
 
   // `sci` is the level-triggered system control interrupt (GSI 9).
   AcpiPm(Clock& clock, IrqPin sci, const AcpiPmConfig& config = {});
 
   // SLP_EN was written with this SLP_TYP.
   void on_sleep(std::function<void(u8 sleep_type)> listener) { sleep_ = std::move(listener); }
-  void on_reset(std::function<void(Reset)> listener) { reset_listener_ = std::move(listener); }
 
   // Claims the block at `base` on the bus, giving back the old one; base 0 = not decoded. The owner of PMBASE
   // saves it and maps again after a restore.
   Result<void> map(PortBus& bus, u16 base);
-  Result<void> map_smi_command(PortBus& bus);
+  // SCI_EN, as the SMI command ACPI_ENABLE / ACPI_DISABLE sets it.
+  void set_acpi_mode(bool enabled);
 
   void press_power_button();
   void press_sleep_button();
   void wake();       // sets WAK_STS
   void rtc_alarm();  // sets RTC_STS
   void set_gpe(unsigned bit, bool level);
-
-  // Reset control register (port 0xCF9): bit 1 platform reset, bit 2 rising resets.
-  u8 reset_control() const { return reset_control_; }
-  void write_reset_control(u8 value);
 
   u32 port_read(u16 port, unsigned size) override;
   void port_write(u16 port, u32 value, unsigned size) override;
@@ -73,10 +65,11 @@ class AcpiPm final : public Device, public PortDevice {
   u8 read_byte(unsigned offset);
   void write_byte(unsigned offset, u8 value);
   void write_control(u16 value);
-  void write_smi_command(u8 value);
   u32 timer_value() const;
   u64 ticks() const { return PmTimerRate::ticks_at(clock_.now_ns()); }
-  // TMR_STS is set whenever the timer's highest bit has changed.
+  // Half periods of the timer since power-on. TMR_STS is set whenever its highest bit has changed.
+  u64 halves() const;
+  u16 settled_status() const;
   void settle();
   void update_sci();
   void raise_event(u16 status);
@@ -86,7 +79,6 @@ class AcpiPm final : public Device, public PortDevice {
   AcpiPmConfig config_;
   Timer carry_;
   std::function<void(u8)> sleep_;
-  std::function<void(Reset)> reset_listener_;
   u16 base_ = 0;
   u16 status_ = 0;
   u16 enable_ = 0;
@@ -95,9 +87,6 @@ class AcpiPm final : public Device, public PortDevice {
   std::array<u8, 4> gpe_status_{};
   std::array<u8, 4> gpe_enable_{};
   std::array<u8, 4> gpe_level_{};
-  u8 smi_command_ = 0;
-  u8 smi_status_ = 0;
-  u8 reset_control_ = 0;
 };
 
 }  // namespace lapwing
