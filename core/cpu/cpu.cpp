@@ -91,6 +91,7 @@ void Cpu::run(u64 max_instructions) {
   leave_ = false;
   yielded_ = false;
   deliveries_ = 0;
+  in_new_task_ = false;
   const u64 epoch = clock.epoch();
   while (state.budget > 0) {
     if (has_events()) service_events();
@@ -142,10 +143,11 @@ bool Cpu::needs_step() const {
 
 void Cpu::run_blocks() {
   refresh_stamp();
+  in_new_task_ = false;
   Block* block = find_block();
   if (block == nullptr) {
     if (interruption_ == Interruption::kFault) {
-      deliver_fault(state.rip);
+      deliver_fault();
     } else {
       step();
     }
@@ -160,7 +162,7 @@ void Cpu::run_blocks() {
       }
       break;
     case Interpreter::End::kNoBlock:
-      if (interruption_ == Interruption::kFault) deliver_fault(state.rip);
+      if (interruption_ == Interruption::kFault) deliver_fault();
       break;
     case Interpreter::End::kLeave:
     case Interpreter::End::kInterrupted:
@@ -177,27 +179,28 @@ void Cpu::step() {
   u64 linear;
   u64 physical;
   interruption_ = Interruption::kNone;
-  if (!fetch_address(linear)) return deliver_fault(state.rip);
+  if (!fetch_address(linear)) return deliver_fault();
   if (breakpoints_enabled(state) && (state.rflags_rest & rflags::kRf) == 0) {
     const u64 hits = matching_breakpoints(state, linear, 1, kind_bit(BreakOn::kExecute), true);
     if (hits != 0) {
       state.dr[6] = (state.dr[6] & ~dr6::kBreakpoints) | hits;
       raise(kDB);
-      return deliver_fault(state.rip);
+      return deliver_fault();
     }
   }
-  if (!translate_fetch(linear, physical)) return deliver_fault(state.rip);
+  if (!translate_fetch(linear, physical)) return deliver_fault();
   if (!blocks_.decode_one(physical, mode_, kNoSecondPage, scratch_)) {
     u64 second_page;
-    if (!find_second_page(linear, second_page)) return deliver_fault(state.rip);
+    if (!find_second_page(linear, second_page)) return deliver_fault();
     blocks_.decode_one(physical, mode_, second_page, scratch_);
   }
   if (mode_.checked && state.rip + scratch_[0].length - 1 > state.seg[kCs].limit) {
     raise_gp(0);
-    return deliver_fault(state.rip);
+    return deliver_fault();
   }
   const bool had_rf = (state.rflags_rest & rflags::kRf) != 0;
   slow_completed_ = false;
+  in_new_task_ = false;
   const bool done = Interpreter::run(*this, scratch_block_.get()) == Interpreter::End::kLeave || slow_completed_;
   // RF lasts until the instruction after the one that set it has completed.
   if (done && had_rf && scratch_[0].op != Op::IRET) state.rflags_rest &= ~rflags::kRf;
@@ -207,11 +210,11 @@ void Cpu::step() {
 void Cpu::handle_interruption(const Instruction& in) {
   const i64 remaining = block_->first + block_->count - &in;
   state.budget += remaining;
-  state.rip = current_rip(in);
+  if (!in_new_task_) state.rip = current_rip(in);
   if (interruption_ == Interruption::kSlow) {
     run_slow(in);
   } else {
-    deliver_fault(state.rip);
+    deliver_fault();
   }
 }
 
@@ -231,18 +234,18 @@ void Cpu::run_slow(const Instruction& in) {
   slow_mode_ = false;
 }
 
-void Cpu::deliver_fault(u64 rip) {
+void Cpu::deliver_fault() {
   Fault first = fault_;
   if (++deliveries_ > kMaxDeliveriesWithoutProgress) leave_ = true;
   const bool was_slow = slow_mode_;
   slow_mode_ = true;
   block_ = nullptr;
   retire_executed();
-  trace.set_executing(static_cast<u8>(index), rip);
+  trace.set_executing(static_cast<u8>(index), state.rip);
   trace.add(IrqEventKind::kCpuException, DeviceId::kCpu,
             {.vector = first.vector, .cpu = static_cast<u8>(index), .data = first.error_code});
   bool double_fault = false;
-  while (!deliver(first.vector, EventKind::kException, &first, rip)) {
+  while (!deliver(first.vector, EventKind::kException, &first, state.rip)) {
     const Fault second = fault_;
     if (double_fault && (is_contributory(second.vector) || second.vector == kPF)) {
       triple_fault();
@@ -256,6 +259,7 @@ void Cpu::deliver_fault(u64 rip) {
     }
   }
   slow_mode_ = was_slow;
+  in_new_task_ = false;
   interruption_ = Interruption::kNone;
 }
 
@@ -265,7 +269,7 @@ void Cpu::deliver_event(u8 vector, EventKind kind) {
   block_ = nullptr;
   if (!deliver(vector, kind, nullptr, state.rip)) {
     slow_mode_ = false;
-    deliver_fault(state.rip);
+    deliver_fault();
   }
   slow_mode_ = false;
   interruption_ = Interruption::kNone;

@@ -124,6 +124,10 @@ class Cpu final : public CpuPins, public Saveable {
   void halt() { state.activity = Activity::kHalted; }
   void yield_turn() { yielded_ = true; }
   void request_leave() { leave_ = true; }
+  // A task switch has replaced the registers: faults raised from here on belong to the new task.
+  void enter_new_task() { in_new_task_ = true; }
+  // A debug trap (DR6 bits) to be taken when the current instruction has retired.
+  void add_debug_trap(u64 bits) { pending_debug_ |= bits; }
   void triple_fault();
 
   // Interrupt and exception delivery (core/cpu/interrupts.cpp). False = a nested fault was raised instead.
@@ -154,6 +158,8 @@ class Cpu final : public CpuPins, public Saveable {
   const unsigned cpu_count;
   InterruptUnit& unit() { return *unit_; }
 
+  // Asks for slow mode: the instruction is run again, alone, with access to everything. Returns false.
+  bool need_slow();
   bool slow_mode() const { return slow_mode_; }
   Interruption interruption() const { return interruption_; }
   const Fault& fault() const { return fault_; }
@@ -176,7 +182,7 @@ class Cpu final : public CpuPins, public Saveable {
   void run_blocks();
   void handle_interruption(const Instruction& in);
   void run_slow(const Instruction& in);
-  void deliver_fault(u64 rip);
+  void deliver_fault();
   void deliver_event(u8 vector, EventKind kind);
   Block* find_block();
   bool translate_fetch(u64 linear, u64& physical);
@@ -191,7 +197,6 @@ class Cpu final : public CpuPins, public Saveable {
   bool transfer_piece(u64 linear, u8* data, unsigned size, bool write, bool stack, AccessMode mode);
   void mmio_transfer(u64 physical, u8* data, unsigned size, bool write);
   bool raise_address(bool stack);
-  bool need_slow();
   bool alignment_faults(u64 linear, unsigned size) const;
   bool page_watched(u64 linear) const;
 
@@ -218,6 +223,7 @@ class Cpu final : public CpuPins, public Saveable {
   bool slow_completed_ = false;  // the instruction that run_slow() ran retired
   unsigned deliveries_ = 0;  // since an instruction last retired
   bool leave_ = false;
+  bool in_new_task_ = false;
   bool yielded_ = false;
   Interruption interruption_ = Interruption::kNone;
   Fault fault_;

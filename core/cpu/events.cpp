@@ -66,7 +66,7 @@ void Cpu::take_debug_trap() {
   const Fault trap{.vector = kDB, .is_trap = true};
   if (!deliver(kDB, EventKind::kException, &trap, state.rip)) {
     slow_mode_ = false;
-    deliver_fault(state.rip);
+    deliver_fault();
   }
   slow_mode_ = false;
   interruption_ = Interruption::kNone;
