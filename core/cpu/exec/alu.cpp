@@ -44,6 +44,7 @@ bool add_one_flag(Cpu& cpu, const Instruction& in) {
 
 template <Op op>
 bool add_one_flag_any(Cpu& cpu, const Instruction& in) {
+  if (!cpu.model.has(Feature::ADX)) return cpu.raise_ud();
   return in.operand_size == 8 ? add_one_flag<op, u64>(cpu, in) : add_one_flag<op, u32>(cpu, in);
 }
 

@@ -72,6 +72,7 @@ bool exec_CMPXCHG8B(Cpu& cpu, const Instruction& in) {
 }
 
 bool exec_CMPXCHG16B(Cpu& cpu, const Instruction& in) {
+  if (!cpu.model.has(Feature::CX16)) return cpu.raise_ud();
   CpuState& s = cpu.state;
   u64 linear;
   if (!linear_address(cpu, in.segment, effective_address(s, in), 16, true, linear)) return false;

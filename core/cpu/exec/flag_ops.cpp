@@ -10,6 +10,11 @@ namespace {
 constexpr u8 kAh = 8 * kRax + 1;
 constexpr u64 kLowFlags = rflags::kCf | rflags::kPf | rflags::kAf | rflags::kZf | rflags::kSf;
 
+// LAHF and SAHF in 64-bit mode are a feature of their own.
+bool missing_in_64_bit_code(const Cpu& cpu, const Instruction& in) {
+  return in.code_size == 8 && !cpu.model.has(Feature::LAHF_LM);
+}
+
 }  // namespace
 
 bool exec_CLC(Cpu& cpu, const Instruction&) {
@@ -37,13 +42,15 @@ bool exec_STD(Cpu& cpu, const Instruction&) {
   return true;
 }
 
-bool exec_LAHF(Cpu& cpu, const Instruction&) {
+bool exec_LAHF(Cpu& cpu, const Instruction& in) {
+  if (missing_in_64_bit_code(cpu, in)) return cpu.raise_ud();
   CpuState& s = cpu.state;
   write_reg<u8>(s, kAh, static_cast<u8>((status_flags(s) & kLowFlags) | rflags::kFixed));
   return true;
 }
 
-bool exec_SAHF(Cpu& cpu, const Instruction&) {
+bool exec_SAHF(Cpu& cpu, const Instruction& in) {
+  if (missing_in_64_bit_code(cpu, in)) return cpu.raise_ud();
   CpuState& s = cpu.state;
   set_status_flags(s, (status_flags(s) & rflags::kOf) | (read_reg<u8>(s, kAh) & kLowFlags));
   return true;

@@ -18,8 +18,7 @@ bool input_one(Cpu& cpu, const Instruction& in) {
   if (!linear_address(cpu, in.reg, address.get(s, kRdi), sizeof(T), true, linear)) return false;
   // The port is read only when the store cannot fail.
   if (!cpu.probe_write(linear, sizeof(T), false, cpu.data_mode())) return false;
-  cpu.sync_time(in);
-  if (!store_linear(cpu, linear, false, static_cast<T>(cpu.ports.port_in(port, sizeof(T))))) return false;
+  if (!store_linear(cpu, linear, false, static_cast<T>(port_read(cpu, in, port, sizeof(T))))) return false;
   address.advance(s, kRdi, 1, sizeof(T));
   return true;
 }
@@ -32,8 +31,7 @@ bool output_one(Cpu& cpu, const Instruction& in) {
   T value;
   if (!check_io_permission(cpu, port, sizeof(T))) return false;
   if (!load(cpu, in.segment, address.get(s, kRsi), value)) return false;
-  cpu.sync_time(in);
-  cpu.ports.port_out(port, value, sizeof(T));
+  port_write(cpu, in, port, value, sizeof(T));
   address.advance(s, kRsi, 1, sizeof(T));
   return true;
 }
