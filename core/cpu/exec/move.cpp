@@ -138,7 +138,7 @@ bool exec_CLFLUSH(Cpu& cpu, const Instruction& in) {
 }
 
 bool exec_CLFLUSHOPT(Cpu& cpu, const Instruction& in) {
-  return exec_CLFLUSH(cpu, in);
+  return cpu.model.has(Feature::CLFLUSHOPT) ? exec_CLFLUSH(cpu, in) : cpu.raise_ud();
 }
 
 }  // namespace lapwing
