@@ -1,0 +1,146 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { load } from "./load.mjs";
+
+const { flags, helpText, parseFlags, nearest } = await load("web/cli/flags.ts");
+const { optionsFrom } = await load("web/cli/options.ts");
+const { ConsoleWatcher } = await load("web/cli/watcher.ts");
+const { parseMemory } = await load("web/src/memory_size.ts");
+const { differingLines, stopsBetween } = await load("web/cli/compare.ts");
+
+const options = (args, isInteractive = true) => optionsFrom(parseFlags(["-kernel", "k", ...args]), isInteractive);
+const messageOf = (action) => {
+  try {
+    action();
+  } catch (error) {
+    return error.message;
+  }
+  return "no error";
+};
+
+test("an unknown flag is named with its nearest neighbour", () => {
+  assert.match(messageOf(() => parseFlags(["-kernle", "x"])), /unknown flag -kernle; the nearest is -kernel/);
+  assert.match(messageOf(() => parseFlags(["--expcet", "x"])), /nearest is --expect/);
+  assert.equal(nearest("-aceel", flags.map(({ name }) => name)), "-accel");
+});
+
+test("flags of the interface that are not built say so", () => {
+  for (const flag of flags.filter(({ support }) => support === "later")) {
+    const args = flag.value === undefined ? [flag.name] : [flag.name, "x"];
+    assert.match(messageOf(() => parseFlags(args)), /is not supported yet/, flag.name);
+  }
+  for (const args of [["-device", "nvme,drive=a"], ["-accel", "jit"], ["-nic", "user"], ["-d", "in_asm"], ["-vga", "std"]]) {
+    assert.match(messageOf(() => options(args)), /is not supported yet/, args.join(" "));
+  }
+});
+
+test("a QEMU command line of a course's Makefile is understood", () => {
+  const { config, serial, initrds } = optionsFrom(
+    parseFlags(
+      ("-M pc -cpu max,+popcnt -m 128 -smp 2,cores=2 -kernel k -initrd a,b -append console=ttyS0 -nographic -serial mon:stdio " +
+        "-no-reboot -display none -net none -accel tcg,thread=multi -device isa-debug-exit,iobase=0xf4,iosize=0x04 " +
+        "-name test -snapshot -monitor none").split(" "),
+    ),
+    true,
+  );
+  assert.deepEqual(
+    { ...config, rtc: 0 },
+    {
+      memory: 128 << 20,
+      cpus: 2,
+      cpu: "max,+popcnt",
+      append: "console=ttyS0",
+      clock: "realtime",
+      rtc: 0,
+      noReboot: true,
+      devices: ["isa-debug-exit,iobase=0xf4,iosize=0x04"],
+    },
+  );
+  assert.deepEqual(serial, [{ kind: "stdio" }]);
+  assert.deepEqual(initrds.map(({ path }) => path), ["a", "b"]);
+});
+
+test("automation and a missing terminal choose virtual time", () => {
+  assert.equal(options([]).clock, "realtime");
+  assert.equal(options([], false).clock, "virtual");
+  assert.equal(options(["--expect", "x"]).clock, "virtual");
+  assert.equal(options(["--timeout-virtual", "5"]).clock, "virtual");
+  assert.equal(options(["--expect", "x", "--clock", "realtime"]).clock, "realtime");
+});
+
+test("values that cannot be used are explained in one line", () => {
+  const cases = [
+    [["-m", "lots"], /not a memory size/],
+    [["-m", "1M"], /too little memory/],
+    [["-m", "64G"], /too much memory/],
+    [["-smp", "0"], /above 0/],
+    [["-smp", "64"], /at most/],
+    [["--expect", "("], /not a regular expression/],
+    [["--send", "no arrow"], /REGEX=>TEXT/],
+    [["--timeout", "soon"], /number of seconds/],
+    [["--clock", "slow"], /virtual or realtime/],
+    [["-serial", "chardev:x"], /no -chardev with id=x/],
+    [["-serial", "lpt"], /give stdio/],
+    [["--trace-irq", "a.txt"], /\.json or \.ndjson/],
+    [["-machine", "amiga"], /there is only pc/],
+    [["-rtc", "base=someday"], /give utc or a date/],
+  ];
+  for (const [args, pattern] of cases) {
+    const message = messageOf(() => options(args));
+    assert.match(message, pattern, args.join(" "));
+    assert.doesNotMatch(message, /\n/);
+  }
+  assert.match(messageOf(() => parseFlags(["-kernel"])), /needs a value/);
+  assert.match(messageOf(() => optionsFrom(parseFlags([]), true)), /nothing to boot/);
+});
+
+test("serial ports go where they are sent", () => {
+  assert.deepEqual(options(["-serial", "file:/tmp/a", "-serial", "null"]).serial, [
+    { kind: "file", path: "/tmp/a" },
+    { kind: "null" },
+  ]);
+  assert.deepEqual(options(["-chardev", "file,id=c,path=x", "-serial", "chardev:c"]).serial, [{ kind: "file", path: "x" }]);
+});
+
+test("help lists every flag", () => {
+  const text = helpText();
+  for (const { name } of flags) assert.ok(text.includes(`  ${name}`), name);
+});
+
+test("memory sizes", () => {
+  assert.equal(parseMemory("256"), 256 << 20);
+  assert.equal(parseMemory("256M"), 256 << 20);
+  assert.equal(parseMemory("1G"), 1 << 30);
+  assert.equal(parseMemory("262144k"), 256 << 20);
+  assert.equal(parseMemory("1.5G"), 1536 * 2 ** 20);
+});
+
+test("expects are seen in order, sends once each and in order, also across chunks", () => {
+  const send = (pattern, text) => ({ pattern, bytes: new TextEncoder().encode(text) });
+  const watcher = new ConsoleWatcher({
+    expect: [/login:/, /^42\r?$/m],
+    fail: [/panic/],
+    send: [send(/login: $/, "root\r"), send(/# $/, "a\r"), send(/# $/, "b\r")],
+  });
+  const add = (text) => watcher.add(new TextEncoder().encode(text));
+  const typed = (result) => result.type.map((bytes) => new TextDecoder().decode(bytes));
+  assert.deepEqual(typed(add("42\r\nlog")), []);
+  assert.deepEqual(typed(add("in: ")), ["root\r"]);
+  assert.deepEqual(typed(add("root\r\n# ")), ["a\r"]);
+  assert.equal(watcher.awaited, /^42\r?$/m.source);
+  assert.deepEqual(typed(add("a\r\n# ")), ["b\r"]);
+  assert.equal(add("\r\n42\r\n").verdict, "expected");
+  assert.equal(add("kernel pan").verdict, "expected");
+  assert.equal(add("ic").verdict, "failed");
+});
+
+test("--send knows escapes", () => {
+  const [{ bytes }] = options(["--send", "x=>ls\\n\\x03\\\\n"]).send;
+  assert.equal(new TextDecoder().decode(bytes), "ls\r\x03\\n");
+});
+
+test("compare's stops ascend to the end, and its diff shows both sides", () => {
+  assert.deepEqual(stopsBetween(0, 5, 20), [1, 2, 3, 4, 5]);
+  assert.deepEqual(stopsBetween(100, 200, 4), [125, 150, 175, 200]);
+  assert.deepEqual(differingLines("a 1\nb 2", "a 1\nb 3"), ["- b 2", "+ b 3"]);
+});
