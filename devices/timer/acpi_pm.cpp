@@ -229,7 +229,7 @@ bool AcpiPm::load(StateReader& in) {
 
 std::vector<RegisterValue> AcpiPm::registers() const {
   const u64 contents[] = {settled_status(),  enable_,           control_, timer_value(),
-                          pack(gpe_status_), pack(gpe_enable_), base_,    reset_control_};
+                          pack(gpe_status_), pack(gpe_enable_), base_};
   std::vector<RegisterValue> values;
   for (std::size_t i = 0; i < std::size(kRegisters); ++i) values.push_back({&kRegisters[i], contents[i]});
   return values;
