@@ -96,11 +96,15 @@ export class PrivateApt {
     say(`reading Debian ${this.suite}'s package index (${this.architectures.join(", ")})`);
     try {
       this.run_("apt-get", ["update", "-qq", "--error-on=any"]);
-    } catch (error) {
+    } catch {
       const hasIndex = fs
         .readdirSync(path.join(this.home, "lists"))
         .some((name) => name.includes("_Packages"));
-      if (!hasIndex) throw error;
+      if (!hasIndex) {
+        throw new SetupError(
+          `cannot read Debian ${this.suite}'s package index; check the network and run again`,
+        );
+      }
       say("a package index could not be read (mirror out of step?); going on with the others");
     }
     this.updated = true;

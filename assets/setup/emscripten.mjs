@@ -176,7 +176,12 @@ export async function ensureEmscripten(installHostPackages) {
   if (isFresh) {
     requireDebian();
     say("no Emscripten 3.1.69 or newer on PATH: taking Debian 13's (about 250 MB to download, once)");
-    await install(home);
+    try {
+      await install(home);
+    } catch (error) {
+      if (!(error instanceof SetupError)) throw error;
+      throw new SetupError(`no Emscripten: ${error.message}, or put emcc 3.1.69 or newer on PATH`);
+    }
   }
   writeConfiguration(home);
   if (isFresh || recorded !== bin) {
