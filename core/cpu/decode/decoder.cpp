@@ -410,12 +410,12 @@ void Decoder::implicit_operands(const Row& shape) {
       out_.reg = general_slot(kRax);
       break;
     case Encoding::kNopOrXchg:
-      if ((rex_ & kRexB) != 0) {
+      if ((prefixes_ & kPrefixRep) != 0) {
+        out_.op = Op::PAUSE;
+      } else if ((rex_ & kRexB) != 0) {
         out_.op = Op::XCHG;
         opcode_register(Form::kMR);
         out_.reg = general_slot(kRax);
-      } else if ((prefixes_ & kPrefixRep) != 0) {
-        out_.op = Op::PAUSE;
       }
       break;
     case Encoding::kAI:
