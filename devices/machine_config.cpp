@@ -182,6 +182,10 @@ Result<MachineConfig> parse_machine_config(std::string_view text) {
   if (!model.ok()) return Error{model.error()};
   config.cpu = std::move(model.value());
   if (extras.kvm_signature) config.cpu.kvm_signature = true;
+  if (!config.cpu.has(Feature::APIC)) config.apic = false;
+  if (!config.apic) {
+    for (const Feature feature : {Feature::APIC, Feature::X2APIC, Feature::TSC_DEADLINE}) config.cpu.set(feature, false);
+  }
   if (!config.apic && config.cpus > 1) return Error{"a machine without local APICs (apic=off) can have only one CPU"};
   return config;
 }

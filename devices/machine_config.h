@@ -13,11 +13,10 @@
 #include "core/cpu/model.h"
 #include "core/result.h"
 #include "core/types.h"
+#include "devices/timer/cmos_rtc.h"
 
 namespace lapwing {
 
-// The clock of virtual mode starts at 2024-01-01 00:00:00 UTC.
-constexpr u64 kDefaultRtcSeconds = 1'704'067'200;
 constexpr unsigned kMaxCpus = 8;
 constexpr unsigned kMaxUarts = 4;
 
@@ -34,7 +33,7 @@ struct MachineConfig {
   unsigned cpus = 1;
   CpuModel cpu;
   bool realtime = false;
-  u64 rtc_seconds = kDefaultRtcSeconds;
+  u64 rtc_seconds = kDefaultRtcStart;
   u64 seed = 0;
   bool apic = true;
   bool hpet = true;

@@ -148,7 +148,7 @@ class Host {
   bool output();
   bool advance_steps();
   u64 next_stop() const;
-  u64 slice() ;
+  u64 slice();
   int finish(int status);
   void print_profile() const;
   void print_trace();
@@ -160,7 +160,6 @@ class Host {
   std::string console_;
   std::size_t step_ = 0;
   std::size_t stop_index_ = 0;
-  bool failed_ = false;
   std::mt19937_64 random_;
   std::map<u64, u64> profile_;
   std::chrono::steady_clock::time_point start_;

@@ -1,0 +1,248 @@
+#include "devices/machine.h"
+
+#include <algorithm>
+
+namespace lapwing {
+
+namespace {
+
+// run() returns to its host after this many jumps or empty turns without an instruction retired: a guest that can never
+// run again (interrupts off, timers ticking) must not keep it.
+constexpr unsigned kMaxIdleRounds = 20'000;
+
+constexpr double kSlowestNsPerInstruction = 1000.0;
+
+}  // namespace
+
+void Machine::PinRelay::tell() {
+  Machine& m = machine_;
+  if (m.executing_ && m.cpus_[m.current_].get() != &cpu_) m.cpus_[m.current_]->request_leave();
+}
+
+void Machine::PinRelay::set_intr(bool level) {
+  cpu_.set_intr(level);
+  if (level) tell();
+}
+
+void Machine::PinRelay::nmi(CauseId cause) {
+  cpu_.nmi(cause);
+  tell();
+}
+
+void Machine::PinRelay::smi(CauseId cause) {
+  cpu_.smi(cause);
+  tell();
+}
+
+void Machine::PinRelay::init(CauseId cause) {
+  cpu_.init(cause);
+  tell();
+}
+
+void Machine::PinRelay::sipi(u8 vector, CauseId cause) {
+  cpu_.sipi(vector, cause);
+  tell();
+}
+
+Machine::Machine(MachineConfig config, u8* ram)
+    : config_(std::move(config)), trace_(clock_), memory_(ram, config_.memory), blocks_(memory_) {}
+
+Machine::~Machine() = default;
+
+Result<std::unique_ptr<Machine>> Machine::create(MachineConfig config, u8* ram) {
+  std::unique_ptr<Machine> machine(new Machine(std::move(config), ram));
+  if (Result<void> built = machine->build(); !built.ok()) return Error{built.error()};
+  return machine;
+}
+
+Result<void> Machine::build() {
+  BoardHost& host = *this;
+  board_ = std::make_unique<Board>(config_, clock_, trace_, memory_, host);
+  std::vector<CpuPins*> pins;
+  for (unsigned index = 0; index < config_.cpus; ++index) {
+    const Cpu::Wiring wiring{clock_, trace_, memory_, board_->ports(), blocks_, config_.cpu, index, config_.cpus};
+    cpus_.push_back(std::make_unique<Cpu>(wiring));
+    cpus_.back()->state.random_state = config_.seed * kMaxCpus + index;
+    pins.push_back(&pins_.emplace_back(*this, *cpus_.back()));
+  }
+  if (Result<void> built = board_->build(pins); !built.ok()) return built;
+  for (unsigned index = 0; index < config_.cpus; ++index) cpus_[index]->attach(board_->interrupt_unit(index));
+
+  memory_.on_mmio_access([this](u64 address, u64 value, unsigned, bool write) {
+    clock_.charge(kIoChargeNs);
+    board_->note_mmio(address, value, write);
+  });
+  memory_.on_code_write([this](u64 address, u64 size) { blocks_.invalidate(address, size); });
+  memory_.on_map_change([this] {
+    blocks_.flush();
+    for (const auto& cpu : cpus_) cpu->flush_tlb(true);
+  });
+  memory_.on_first_code([this](u64 page) {
+    for (const auto& cpu : cpus_) cpu->drop_write_tags(page);
+  });
+  return {};
+}
+
+void Machine::request_exit(u32 status) {
+  exit_requested_ = true;
+  exit_status_ = status;
+}
+
+// What devices asked for during the last turn takes effect here, between two instructions.
+std::optional<Stop> Machine::service_requests() {
+  if (exit_requested_) return ended_ = Stop::kExitRequest;
+  if (power_off_requested_) return ended_ = Stop::kPowerOff;
+  if (reset_requested_) return reboot(Stop::kReset);
+  for (const auto& cpu : cpus_) {
+    if (cpu->take_request() == CpuRequest::kTripleFault) return reboot(Stop::kTripleFault);
+  }
+  return std::nullopt;
+}
+
+std::optional<Stop> Machine::reboot(Stop reason) {
+  reset_requested_ = false;
+  if (config_.no_reboot) return ended_ = reason;
+  if (Result<void> booted = boot(); !booted.ok()) return ended_ = reason;
+  return std::nullopt;
+}
+
+// Decides whose turn it is; false when no CPU can run.
+bool Machine::choose_cpu() {
+  const u32 count = cpu_count();
+  const bool current_goes_on = quantum_left_ > 0 && cpus_[current_]->runnable();
+  std::optional<u32> next;
+  for (u32 step = 1; step <= count && !next; ++step) {  // one that was woken
+    const u32 index = (current_ + step) % count;
+    if (index != current_ && cpus_[index]->halted() && cpus_[index]->runnable()) next = index;
+  }
+  if (!next && current_goes_on) return true;
+  for (u32 step = 1; step <= count && !next; ++step) {
+    const u32 index = (current_ + step) % count;
+    if (cpus_[index]->runnable()) next = index;
+  }
+  if (!next) return false;
+  current_ = *next;
+  quantum_left_ = kQuantum;
+  return true;
+}
+
+// Instructions until something other than the CPU itself has to happen.
+u64 Machine::budget(u64 end) const {
+  u64 count = std::min(end - clock_.instructions(), quantum_left_);
+  count = std::min(count, clock_.instructions_until(clock_.next_deadline()));
+  if (const Position* next = next_replay_position()) {
+    count = std::min(count, next->instructions - clock_.instructions());
+  }
+  return count;
+}
+
+// Runs the current CPU for at most `limit` instructions; false when it retired none.
+bool Machine::run_current(u64 limit) {
+  Cpu& cpu = *cpus_[current_];
+  const u64 before = clock_.instructions();
+  executing_ = true;
+  cpu.run(limit);
+  executing_ = false;
+  trace_.set_executing(kNoCpu, 0);
+  const u64 used = clock_.instructions() - before;
+  quantum_left_ -= std::min(used, quantum_left_);
+  if (cpu.yielded() || cpu.halted()) quantum_left_ = 0;
+  return used > 0;
+}
+
+// All CPUs are halted: time jumps to the next thing that happens.
+std::optional<Stop> Machine::idle(u64 halt_limit_ns) {
+  u64 target = clock_.next_deadline();
+  const Position* next = next_replay_position();
+  if (next != nullptr && next->instructions == clock_.instructions()) target = std::min(target, next->ns);
+  if (target == kNever) return Stop::kIdleForever;
+  if (target > halt_limit_ns) return Stop::kHalted;
+  const u64 now = clock_.now_ns();
+  if (target > now) {
+    halted_ns_ += target - now;
+    clock_.jump_to(target);
+  }
+  return std::nullopt;
+}
+
+Stop Machine::run(u64 max_instructions, u64 halt_limit_ns) {
+  if (ended_) return *ended_;
+  const u64 start = clock_.instructions();
+  const u64 end = max_instructions > kNever - start ? kNever : start + max_instructions;
+  unsigned idle_rounds = 0;
+  while (idle_rounds < kMaxIdleRounds) {
+    if (const auto stop = replay_due()) return *stop;
+    if (const auto stop = service_requests()) return *stop;
+    if (trace_.wants_drain()) return Stop::kTraceFull;
+    if (clock_.timer_due()) {
+      clock_.run_due_timers();
+      continue;
+    }
+    if (!choose_cpu()) {
+      if (const auto stop = idle(halt_limit_ns)) return *stop;
+      ++idle_rounds;
+      continue;
+    }
+    const u64 limit = budget(end);
+    if (limit == 0 && clock_.instructions() == end) return Stop::kPatience;
+    if (limit == 0 && replaying()) {
+      stop_replay("the guest went on where the recorded one was halted");
+      return Stop::kReplayEnd;
+    }
+    idle_rounds = run_current(limit) ? 0 : idle_rounds + 1;
+  }
+  return Stop::kPatience;
+}
+
+Result<void> Machine::input(InputKind kind, u32 a, u32 b, const u8* data, std::size_t size) {
+  if (replaying()) return Error{"inputs are refused while a log is replayed"};
+  if (kind == InputKind::kSerial && a >= config_.uarts) {
+    return Error{"this machine has no serial port " + std::to_string(a)};
+  }
+  InputEntry entry;
+  entry.at = clock_.position();
+  entry.at.sequence = clock_.next_sequence();
+  entry.kind = kind;
+  entry.a = a;
+  entry.b = b;
+  entry.data.assign(data, data + size);
+  apply(entry);
+  if (recording_) recording_->entries.push_back(std::move(entry));
+  return {};
+}
+
+Result<void> Machine::set_rate(double ns_per_instruction) {
+  if (!(ns_per_instruction > 0 && ns_per_instruction <= kSlowestNsPerInstruction)) {
+    return Error{"the rate must be above 0 and at most 1000 ns per instruction"};
+  }
+  const u64 rate = std::max<u64>(1, static_cast<u64>(ns_per_instruction * static_cast<double>(1u << kRateShift)));
+  if (rate == clock_.rate()) return {};
+  return input(InputKind::kRate, static_cast<u32>(rate), static_cast<u32>(rate >> 32), nullptr, 0);
+}
+
+void Machine::advance(u64 ns) {
+  const bool halted = std::none_of(cpus_.begin(), cpus_.end(), [](const auto& cpu) { return cpu->runnable(); });
+  if (!halted || replaying()) return;
+  const u64 now = clock_.now_ns();
+  const u64 target = std::min(ns, clock_.next_deadline());
+  if (target <= now) return;
+  halted_ns_ += target - now;
+  clock_.jump_to(target);
+}
+
+void Machine::apply(const InputEntry& entry) {
+  const auto half = [](u32 word, unsigned index) { return static_cast<i16>(word >> (16 * index)); };
+  switch (entry.kind) {
+    case InputKind::kSerial: board_->serial_input(entry.a, entry.data.data(), entry.data.size()); break;
+    case InputKind::kKey: board_->keyboard_controller().press_key(entry.a, entry.b != 0); break;
+    case InputKind::kMouse:
+      board_->keyboard_controller().move_mouse(half(entry.a, 0), half(entry.a, 1), static_cast<i8>(entry.b >> 8),
+                                               static_cast<u8>(entry.b));
+      break;
+    case InputKind::kPowerButton: board_->press_power_button(); break;
+    case InputKind::kReset: reset_requested_ = true; break;
+    case InputKind::kRate: clock_.set_rate(entry.a | static_cast<u64>(entry.b) << 32); break;
+  }
+}
+
+}  // namespace lapwing

@@ -1,0 +1,297 @@
+#include "devices/machine_board.h"
+
+#include <algorithm>
+
+#include "devices/firmware/direct_boot.h"
+
+namespace lapwing {
+
+namespace {
+
+constexpr u16 kUartPorts[kMaxUarts] = {0x3F8, 0x2F8, 0x3E8, 0x2E8};
+constexpr unsigned kUartIrqs[kMaxUarts] = {4, 3, 4, 3};
+constexpr unsigned kKeyboardIrq = 1;
+constexpr unsigned kMouseIrq = 12;
+constexpr u16 kFastControlPort = 0x92;
+constexpr unsigned kIoapicExtIntPin = 0;
+
+constexpr unsigned kTimerIrq = 0;
+constexpr unsigned kRtcIrq = 8;
+// SLP_TYP of S5, as the DSDT says.
+constexpr u8 kSoftOff = 0;
+
+// Port 0x92 (PIIX3, "Port 92 register").
+constexpr u8 kFastReset = 1;
+constexpr u8 kFastA20 = 2;
+
+std::string hex(u64 value, unsigned digits) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string text(digits, '0');
+  for (unsigned i = 0; i < digits; ++i) text[digits - 1 - i] = kDigits[(value >> (4 * i)) & 15];
+  return text;
+}
+
+std::string range_text(u64 base, u64 size, unsigned digits) {
+  return hex(base, digits) + "-" + hex(base + size - 1, digits) + " ";
+}
+
+}  // namespace
+
+Board::Board(const MachineConfig& config, Clock& clock, IrqTrace& trace, PhysicalMemory& memory, BoardHost& host)
+    : config_(config), clock_(clock), trace_(trace), memory_(memory), host_(host), ports_(clock, trace) {}
+
+Board::~Board() = default;
+
+// A new driver of a GSI line.
+IrqPin Board::pin(unsigned gsi, DeviceId device) { return IrqPin(gsis_->new_source(), gsi, trace_, device); }
+
+void Board::add(Device& device) {
+  chips_.push_back(&device);
+  parts_.push_back({std::string(device.name()), &device});
+}
+
+// Remembers the first overlap; construction goes on and build() reports it.
+void Board::claim(u16 first, unsigned count, PortDevice& device, std::string_view name, unsigned widest, DeviceId id) {
+  note(ports_.claim(first, count, device, std::string(name), widest, id));
+}
+
+void Board::note(const Result<void>& result) {
+  if (!result.ok() && first_error_.ok()) first_error_ = result;
+}
+
+void Board::map(u64 base, u64 size, MmioDevice& device, std::string_view name) {
+  note(memory_.map_mmio(base, size, device, std::string(name)));
+  windows_.push_back({base, size, std::string(name)});
+}
+
+Result<void> Board::build(const std::vector<CpuPins*>& pins) {
+  build_interrupt_controllers(pins);
+  build_pci();
+  build_timers();
+  build_firmware();
+  build_legacy();
+  build_test_devices();
+  return first_error_;
+}
+
+void Board::build_interrupt_controllers(const std::vector<CpuPins*>& pins) {
+  messages_ = std::make_unique<MessageRouter>(trace_);
+  pic_ = std::make_unique<Pic8259Pair>(trace_, pic_output_);
+  for (std::size_t i = 0; i < pins.size(); ++i) {
+    const auto cpu = static_cast<u8>(i);
+    const LocalApicConfig config{.cpu = cpu,
+                                 .id = cpu,
+                                 .bootstrap = cpu == 0,
+                                 .present = config_.apic,
+                                 .x2apic = config_.cpu.has(Feature::X2APIC),
+                                 .tsc_deadline = config_.cpu.has(Feature::TSC_DEADLINE)};
+    local_apics_.push_back(std::make_unique<LocalApic>(config, clock_, trace_, *pins[i], *messages_, *pic_));
+    messages_->attach(*local_apics_.back());
+    pic_output_.attach(*local_apics_.back());
+  }
+  gsis_ = std::make_unique<GsiRouter>(pic_.get());
+  parts_.push_back({"gsi_router", gsis_.get()});
+  add(*pic_);
+  claim(Pic8259Pair::kMasterPort, Pic8259Pair::kPortsPerChip, *pic_, "pic8259", 1, DeviceId::kPic);
+  claim(Pic8259Pair::kSlavePort, Pic8259Pair::kPortsPerChip, *pic_, "pic8259", 1, DeviceId::kPic);
+  claim(Pic8259Pair::kElcrPort, Pic8259Pair::kPortsPerChip, *pic_, "pic8259", 1, DeviceId::kPic);
+  for (std::size_t i = 0; i < local_apics_.size(); ++i) {
+    chips_.push_back(local_apics_[i].get());
+    parts_.push_back({"local_apic." + std::to_string(i), local_apics_[i].get()});
+  }
+  if (!config_.apic) return;
+  ioapic_ = std::make_unique<IoApic>(IoApicConfig{.id = 0, .base = kIoapicBase}, trace_, *messages_);
+  gsis_->attach(*ioapic_);
+  messages_->attach(static_cast<EoiSink&>(*ioapic_));
+  pic_output_.attach(*ioapic_, kIoapicExtIntPin);
+  add(*ioapic_);
+  map(kIoapicBase, IoApic::kWindowSize, *ioapic_, "ioapic");
+}
+
+void Board::build_pci() {
+  pci_ = std::make_unique<PciBus>(ports_, memory_, trace_);
+  note(pci_->claim_ports());
+  add(*pci_);
+  host_bridge_ = std::make_unique<I440fx>(*pci_);
+  isa_bridge_ = std::make_unique<Piix3>(*pci_, gsis_->new_source(), [this](ResetRequest) { host_.request_reset(); });
+  power_ = std::make_unique<AcpiPm>(clock_, pin(kSciIrq, DeviceId::kAcpiPm));
+  power_->on_sleep([this](u8 type) {
+    if (type == kSoftOff) host_.request_power_off();
+  });
+  const auto move_pm_block = [this](u16 base) { static_cast<void>(power_->map(ports_, base)); };
+  power_management_ = std::make_unique<Piix4Pm>(
+      *pci_, Piix4Pm::Hooks{move_pm_block, [this](bool enabled) { power_->set_acpi_mode(enabled); }});
+  note(power_management_->claim_ports());
+  pci_->set_intx_sink(*isa_bridge_);
+  pci_->set_reset_control(*isa_bridge_);
+  for (PciDevice* device : {static_cast<PciDevice*>(host_bridge_.get()), static_cast<PciDevice*>(isa_bridge_.get()),
+                            static_cast<PciDevice*>(power_management_.get())}) {
+    note(pci_->attach(*device));
+    add(*device);
+  }
+  add(*power_);
+}
+
+void Board::build_timers() {
+  LineSink& isa = gsis_->new_source();
+  LineSink* legacy = &isa;
+  if (config_.hpet) {
+    hpet_ = std::make_unique<Hpet>(clock_, trace_, gsis_->new_source(), isa, *messages_);
+    legacy = &hpet_->legacy_input();
+    add(*hpet_);
+    map(Hpet::kBase, Hpet::kWindowSize, *hpet_, "hpet");
+  }
+  pit_ = std::make_unique<Pit8254>(clock_, IrqPin(*legacy, kTimerIrq, trace_, DeviceId::kPit));
+  add(*pit_);
+  claim(Pit8254::kPort, Pit8254::kPorts, *pit_, "pit8254", 1, DeviceId::kPit);
+  claim(Pit8254::kControlPort, 1, *pit_, "pit8254", 1, DeviceId::kPit);
+  rtc_ = std::make_unique<CmosRtc>(clock_, IrqPin(*legacy, kRtcIrq, trace_, DeviceId::kRtc), config_.rtc_seconds);
+  add(*rtc_);
+  claim(CmosRtc::kPort, CmosRtc::kPorts, *rtc_, "cmos_rtc", 1, DeviceId::kRtc);
+  fill_cmos();
+}
+
+void Board::build_firmware() {
+  fw_cfg_ = std::make_unique<FwCfg>(memory_);
+  note(fw_cfg_->claim_ports(ports_));
+  fw_cfg_->add_standard_items(make_memory_map(config_.memory), config_.cpus, false);
+  add(*fw_cfg_);
+}
+
+void Board::build_legacy() {
+  i8042_ = std::make_unique<I8042>(clock_, pin(kKeyboardIrq, DeviceId::kI8042), pin(kMouseIrq, DeviceId::kI8042),
+                                   static_cast<SystemControl&>(*this));
+  add(*i8042_);
+  claim(I8042::kDataPort, 1, *i8042_, "i8042", 1, DeviceId::kI8042);
+  claim(I8042::kCommandPort, 1, *i8042_, "i8042", 1, DeviceId::kI8042);
+  claim(kFastControlPort, 1, *this, "port 92", 1, DeviceId::kNone);
+  for (unsigned index = 0; index < config_.uarts; ++index) {
+    uarts_.push_back(std::make_unique<Uart16550>(clock_, index, kUartPorts[index],
+                                                 pin(kUartIrqs[index], DeviceId::kUart),
+                                                 [this, index](u8 value) { host_.serial_output(index, value); }));
+    add(*uarts_.back());
+    claim(kUartPorts[index], Uart16550::kPorts, *uarts_.back(), uarts_.back()->name(), 1, DeviceId::kNone);
+  }
+}
+
+void Board::build_test_devices() {
+  for (const IsaDeviceConfig& device : config_.devices) {
+    switch (device.kind) {
+      case IsaDeviceConfig::Kind::kDebugExit:
+        debug_exits_.push_back(std::make_unique<IsaDebugExit>([this](u32 status) { host_.request_exit(status); }));
+        claim(device.base, device.size, *debug_exits_.back(), "isa-debug-exit", device.size, DeviceId::kTestDevice);
+        break;
+      case IsaDeviceConfig::Kind::kDebugConsole:
+        debug_consoles_.push_back(std::make_unique<DebugConsole>([this](u8 value) { host_.debug_output(value); }));
+        claim(device.base, device.size, *debug_consoles_.back(), "isa-debugcon", 1, DeviceId::kNone);
+        break;
+      case IsaDeviceConfig::Kind::kPcTestDevice: build_pc_test_device(); break;
+    }
+  }
+}
+
+void Board::build_pc_test_device() {
+  if (test_device_ != nullptr) {
+    return note(Error{"there can be only one pc-testdev"});
+  }
+  test_device_ = std::make_unique<PcTestDevice>([this](unsigned gsi) { return pin(gsi, DeviceId::kTestDevice); });
+  add(*test_device_);
+  claim(PcTestDevice::kLatchPort, PcTestDevice::kLatchPorts, *test_device_, "pc-testdev", 4, DeviceId::kTestDevice);
+  claim(PcTestDevice::kIrqPort, PcTestDevice::kIrqLines, *test_device_, "pc-testdev", 4, DeviceId::kTestDevice);
+  map(PcTestDevice::kWindowBase, PcTestDevice::kWindowSize, *test_device_, "pc-testdev");
+}
+
+void Board::reset() {
+  memory_.set_a20(true);
+  for (Device* chip : chips_) chip->reset();
+}
+
+void Board::enter_firmware_state(const MemoryMap& map) {
+  Platform described = platform();
+  prepare_direct_boot(memory_, ports_, *pci_, map, described);
+  i8042_->enter_firmware_state();
+  if (!platform().apic) return;
+  for (const BootApicRegister& reg : boot_apic_registers()) local_apics_[0]->mmio_write(reg.offset, reg.value, 4);
+}
+
+// What firmware finds in CMOS RAM about this machine (the PC AT's bytes, and those that SeaBIOS reads).
+void Board::fill_cmos() {
+  constexpr u64 kKiB = 1024, kMiB = 1024 * kKiB, kBlock = 64 * kKiB;
+  const auto put = [this](u8 index, u64 value) {
+    rtc_->set_byte(index, static_cast<u8>(value));
+    rtc_->set_byte(static_cast<u8>(index + 1), static_cast<u8>(value >> 8));
+  };
+  const u64 low = std::min(config_.memory, PhysicalMemory::kLowRamLimit);
+  const u64 extended = std::min<u64>((low - kMiB) / kKiB, 0xFFFF);
+  put(0x15, 640);
+  put(0x17, extended);
+  put(0x30, extended);
+  put(0x34, low > 16 * kMiB ? std::min<u64>((low - 16 * kMiB) / kBlock, 0xFFFF) : 0);
+  put(0x5B, (config_.memory - low) / kBlock);
+  rtc_->set_byte(0x5F, static_cast<u8>(config_.cpus - 1));
+  constexpr u8 kEquipmentFpuAndKeyboard = 0x06;
+  rtc_->set_byte(0x14, kEquipmentFpuAndKeyboard);
+}
+
+Platform Board::platform() const {
+  Platform platform;
+  platform.cpus = config_.cpus;
+  platform.apic = ioapic_ != nullptr;
+  platform.hpet = config_.hpet;
+  if (hpet_ != nullptr) platform.hpet_id = hpet_->block_id();
+  platform.serial_ports = config_.uarts;
+  return platform;
+}
+
+void Board::press_power_button() { power_->press_power_button(); }
+
+std::string Board::address_map() const {
+  std::string text = "memory:\n";
+  for (const Window& window : windows_) text += "  " + range_text(window.base, window.size, 8) + window.name + "\n";
+  text += "I/O ports:\n";
+  for (u32 first = 0; first < 0x10000;) {
+    const std::string owner = ports_.owner(static_cast<u16>(first));
+    u32 end = first + 1;
+    while (end < 0x10000 && ports_.owner(static_cast<u16>(end)) == owner) ++end;
+    if (!owner.empty()) text += "  " + range_text(first, end - first, 4) + owner + "\n";
+    first = end;
+  }
+  return text;
+}
+
+std::string Board::pci_text() const {
+  std::string text;
+  for (unsigned slot = 0; slot < PciBus::kSlots; ++slot) {
+    for (unsigned function = 0; function < PciBus::kFunctions; ++function) {
+      PciDevice* device = pci_->device(slot, function);
+      if (device == nullptr) continue;
+      const u32 identity = device->config_read(pci::kVendorId, 4);
+      text += "00:" + hex(slot, 2) + "." + std::to_string(function) + " " + hex(identity & 0xFFFF, 4) + ":" +
+              hex(identity >> 16, 4) + " " + std::string(device->name()) + "\n";
+      for (u8 offset = pci::kBar0; offset < pci::kBar0 + 4 * pci::kBars; offset = static_cast<u8>(offset + 4)) {
+        const u32 bar = device->config_read(offset, 4);
+        if (bar != 0) text += "    BAR" + std::to_string((offset - pci::kBar0) / 4) + " 0x" + hex(bar, 8) + "\n";
+      }
+    }
+  }
+  return text;
+}
+
+std::vector<const Device*> Board::devices() const { return {chips_.begin(), chips_.end()}; }
+
+void Board::note_mmio(u64 address, u64 value, bool write) {
+  if (!write || !trace_.recording()) return;
+  DeviceId device = DeviceId::kPci;
+  if (address - kIoapicBase < IoApic::kWindowSize) device = DeviceId::kIoapic;
+  trace_.add(IrqEventKind::kRegisterWrite, device,
+             {.line = static_cast<u32>(address), .cpu = trace_.executing_cpu(), .data = value});
+}
+
+u32 Board::port_read(u16, unsigned) { return memory_.a20() ? kFastA20 : 0; }
+
+void Board::port_write(u16, u32 value, unsigned) {
+  memory_.set_a20((value & kFastA20) != 0);
+  if ((value & kFastReset) != 0) host_.request_reset();
+}
+
+}  // namespace lapwing

@@ -1,0 +1,149 @@
+// The PC's board: every chip around the CPUs, and the only place that knows their addresses, interrupt lines and who is
+// wired to whom. (i440FX/PIIX3 class PC: Intel 82371SB and 82371AB data sheets, "Register Address Space".)
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/clock.h"
+#include "core/cpu/pins.h"
+#include "core/irq_trace.h"
+#include "core/memory/physical.h"
+#include "devices/bus.h"
+#include "devices/firmware/fw_cfg.h"
+#include "devices/firmware/memory_map.h"
+#include "devices/firmware/platform.h"
+#include "devices/input/i8042.h"
+#include "devices/interrupt/ioapic.h"
+#include "devices/interrupt/local_apic.h"
+#include "devices/interrupt/pic8259.h"
+#include "devices/interrupt/router.h"
+#include "devices/machine_config.h"
+#include "devices/pci/i440fx.h"
+#include "devices/pci/pci_bus.h"
+#include "devices/pci/piix3.h"
+#include "devices/pci/piix4_pm.h"
+#include "devices/serial/uart16550.h"
+#include "devices/test/debugcon.h"
+#include "devices/test/isa_debug_exit.h"
+#include "devices/test/pc_testdev.h"
+#include "devices/timer/acpi_pm.h"
+#include "devices/timer/cmos_rtc.h"
+#include "devices/timer/hpet.h"
+#include "devices/timer/pit8254.h"
+
+namespace lapwing {
+
+// What the board asks of its surroundings. Requests take effect between two instructions.
+class BoardHost {
+ public:
+  virtual ~BoardHost() = default;
+  virtual void serial_output(unsigned uart, u8 value) = 0;
+  virtual void debug_output(u8 value) = 0;
+  virtual void request_reset() = 0;
+  virtual void request_power_off() = 0;
+  virtual void request_exit(u32 status) = 0;
+};
+
+class Board final : private SystemControl, private PortDevice {
+ public:
+  struct Part {
+    std::string name;
+    Saveable* object;
+  };
+
+  Board(const MachineConfig& config, Clock& clock, IrqTrace& trace, PhysicalMemory& memory, BoardHost& host);
+  ~Board() override;
+
+  // Makes and wires the chips; `pins` are the CPUs' inputs. The error names two owners of one address.
+  Result<void> build(const std::vector<CpuPins*>& pins);
+  PortBus& ports() { return ports_; }
+  InterruptUnit& interrupt_unit(unsigned cpu) { return *local_apics_[cpu]; }
+
+  // Power-on reset of every chip.
+  void reset();
+  // Brings the chips into the state in which a BIOS hands over to an operating system.
+  void enter_firmware_state(const MemoryMap& map);
+  // What firmware tables have to say about this board.
+  Platform platform() const;
+
+  void serial_input(unsigned uart, const u8* data, std::size_t size) { uarts_[uart]->receive(data, size); }
+  I8042& keyboard_controller() { return *i8042_; }
+  void press_power_button();
+  // Logs a write to a device window (last writer).
+  void note_mmio(u64 address, u64 value, bool write);
+
+  // For queries.
+  const Pic8259Pair& pic() const { return *pic_; }
+  const IoApic* ioapic() const { return ioapic_.get(); }
+  const LocalApic& local_apic(unsigned cpu) const { return *local_apics_[cpu]; }
+  const GsiRouter& gsis() const { return *gsis_; }
+  std::vector<const Device*> devices() const;
+  std::string address_map() const;
+  std::string pci_text() const;
+  // Everything with state, in the order in which it is saved.
+  const std::vector<Part>& parts() const { return parts_; }
+
+ private:
+  IrqPin pin(unsigned gsi, DeviceId device);
+  void claim(u16 first, unsigned count, PortDevice& device, std::string_view name, unsigned widest, DeviceId id);
+  void note(const Result<void>& result);
+  void map(u64 base, u64 size, MmioDevice& device, std::string_view name);
+  void add(Device& device);
+  void build_interrupt_controllers(const std::vector<CpuPins*>& pins);
+  void build_pci();
+  void build_timers();
+  void build_firmware();
+  void fill_cmos();
+  void build_legacy();
+  void build_test_devices();
+  void build_pc_test_device();
+
+  // SystemControl
+  void set_a20_gate(bool enabled) override { memory_.set_a20(enabled); }
+  bool a20_gate() const override { return memory_.a20(); }
+  void request_reset() override { host_.request_reset(); }
+  // Port 0x92
+  u32 port_read(u16 port, unsigned size) override;
+  void port_write(u16 port, u32 value, unsigned size) override;
+
+  const MachineConfig& config_;
+  Clock& clock_;
+  IrqTrace& trace_;
+  PhysicalMemory& memory_;
+  BoardHost& host_;
+  PortBus ports_;
+  Result<void> first_error_;
+
+  std::unique_ptr<MessageRouter> messages_;
+  PicOutput pic_output_;
+  std::unique_ptr<Pic8259Pair> pic_;
+  std::vector<std::unique_ptr<LocalApic>> local_apics_;
+  std::unique_ptr<GsiRouter> gsis_;
+  std::unique_ptr<IoApic> ioapic_;
+  std::unique_ptr<PciBus> pci_;
+  std::unique_ptr<I440fx> host_bridge_;
+  std::unique_ptr<Piix3> isa_bridge_;
+  std::unique_ptr<Piix4Pm> power_management_;
+  std::unique_ptr<AcpiPm> power_;
+  std::unique_ptr<Hpet> hpet_;
+  std::unique_ptr<Pit8254> pit_;
+  std::unique_ptr<CmosRtc> rtc_;
+  std::unique_ptr<FwCfg> fw_cfg_;
+  std::unique_ptr<I8042> i8042_;
+  std::vector<std::unique_ptr<Uart16550>> uarts_;
+  std::vector<std::unique_ptr<IsaDebugExit>> debug_exits_;
+  std::vector<std::unique_ptr<DebugConsole>> debug_consoles_;
+  std::unique_ptr<PcTestDevice> test_device_;
+  std::vector<Part> parts_;
+  std::vector<Device*> chips_;
+  struct Window {
+    u64 base;
+    u64 size;
+    std::string name;
+  };
+  std::vector<Window> windows_;
+};
+
+}  // namespace lapwing
