@@ -4,6 +4,7 @@
 
 #include "devices/firmware/dsdt.h"
 #include "devices/firmware/table_bytes.h"
+#include "devices/timer/acpi_pm.h"
 
 namespace lapwing {
 
@@ -53,18 +54,19 @@ enum BootArchitecture : u16 { kLegacyDevices = 1 << 0, kHas8042 = 1 << 1, kNoVga
 std::vector<u8> make_fadt(u64 facs, u64 dsdt, const Platform& platform) {
   constexpr u8 kDesktop = 1;
   constexpr u16 kNoCState = 0xFFF;
-  constexpr u16 kEvent = kPmBase;
-  constexpr u16 kControl = kPmBase + 4;
-  constexpr u16 kTimer = kPmBase + 8;
+  constexpr u16 kEvent = kPmBase + AcpiPm::kPm1EventOffset;
+  constexpr u16 kControl = kPmBase + AcpiPm::kPm1ControlOffset;
+  constexpr u16 kTimer = kPmBase + AcpiPm::kTimerOffset;
+  constexpr u16 kGpe0 = kPmBase + AcpiPm::kGpe0Offset;
   constexpr u8 kCenturyRegister = 0x32;
   constexpr u16 kResetPort = 0xCF9;
   constexpr u8 kHardReset = 0x06;
   TableBytes table = start("FACP", 3);
   table.add(facs, 4).add(dsdt, 4).add(0, 1).add(kDesktop, 1).add(kSciIrq, 2);
   table.add(kSmiCommandPort, 4).add(kAcpiEnableCommand, 1).add(kAcpiDisableCommand, 1).add(0, 2);
-  table.add(kEvent, 4).add(0, 4).add(kControl, 4).add(0, 4).add(0, 4).add(kTimer, 4).add(0, 4).add(0, 4);
+  table.add(kEvent, 4).add(0, 4).add(kControl, 4).add(0, 4).add(0, 4).add(kTimer, 4).add(kGpe0, 4).add(0, 4);
   table.add(4, 1).add(2, 1).add(0, 1).add(4, 1);        // lengths: events, control, control 2, timer
-  table.add(0, 4);                                      // no GPE blocks, no _CST
+  table.add(AcpiPmConfig{}.gpe0_bytes, 1).add(0, 3);    // one GPE block, no _CST
   table.add(kNoCState, 2).add(kNoCState, 2).add(0, 4);  // C2 and C3 latency, no flush, no duty cycle
   table.add(0, 4).add(kCenturyRegister, 1);             // no duty setting, no alarm registers
   const u16 boot_architecture =
@@ -80,7 +82,7 @@ std::vector<u8> make_fadt(u64 facs, u64 dsdt, const Platform& platform) {
   add_no_address(table);
   add_no_address(table);
   add_address(table, AddressSpace::kIo, 32, 0, kTimer);
-  add_no_address(table);
+  add_address(table, AddressSpace::kIo, AcpiPmConfig{}.gpe0_bytes * 8, 0, kGpe0);
   add_no_address(table);
   return finish(table);
 }

@@ -14,7 +14,8 @@ constexpr u32 kHpetBase = 0xFED00000;
 constexpr u16 kPmBase = 0x600;     // PIIX4 power management block
 constexpr u16 kSmbusBase = 0x700;  // PIIX4 SMBus block
 constexpr u8 kSciIrq = 9;
-constexpr u16 kSmiCommandPort = 0xB2;
+constexpr u16 kSmiCommandPort =
+    0xB2;  // APMC; there is no SMI: the PIIX4 function takes the two commands at once
 constexpr u8 kAcpiEnableCommand = 0xF1;
 constexpr u8 kAcpiDisableCommand = 0xF0;
 
@@ -37,7 +38,7 @@ struct Platform {
   bool keyboard = true;  // i8042 with keyboard and mouse
   bool vga = false;
   bool dma = false;  // 8237A pair
-  bool fw_cfg = true;
+  bool fw_cfg = false;
   unsigned serial_ports = 1;
   u32 cpu_signature = 0;  // CPUID.1:EAX and EDX, for the MP table
   u32 cpu_features = 0;

@@ -91,7 +91,8 @@ void Piix4Pm::move_blocks() {
   if (smb_base == smbus_at_) return;
   if (smbus_at_ != 0) bus().ports().release(smbus_at_, kSmbBlockSize);
   smbus_at_ = smb_base;
-  if (smb_base != 0 && !bus().ports().claim(smb_base, kSmbBlockSize, *this, "smbus", 1).ok()) smbus_at_ = 0;
+  if (smb_base != 0 && !bus().ports().claim(smb_base, kSmbBlockSize, *this, "piix4_pm smbus", 1).ok())
+    smbus_at_ = 0;
 }
 
 void Piix4Pm::reset() {

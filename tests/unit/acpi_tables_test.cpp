@@ -121,7 +121,10 @@ TEST_CASE("the_fadt_names_the_piix4_registers", "[acpi]") {
   CHECK(machine.at(fadt + 56, 4) == 0x600);
   CHECK(machine.at(fadt + 64, 4) == 0x604);
   CHECK(machine.at(fadt + 76, 4) == 0x608);
+  CHECK(machine.at(fadt + 80, 4) == 0x60C);
   CHECK(machine.at(fadt + 88, 4) == 0x04000204);
+  CHECK(machine.at(fadt + 92, 1) == 4);
+  CHECK(machine.at(fadt + 224, 8) == 0x60C);
   CHECK(machine.at(fadt + 108, 1) == 0x32);
   CHECK(machine.at(fadt + 109, 2) == 7);
   CHECK(machine.at(fadt + 120, 8) == 0xCF9);
