@@ -88,6 +88,15 @@ Float80 from_f32(FpContext& context, u32 bits);
 Float80 from_f64(FpContext& context, u64 bits);
 Float80 from_i64(i64 value);
 
+// The memory operand of an arithmetic instruction: an SNaN stays one for the operation to see, and a denormal, which the
+// register format holds as a normal number, is remembered.
+struct Widened {
+  Float80 value;
+  bool denormal = false;
+};
+Widened widen_f32(u32 bits);
+Widened widen_f64(u64 bits);
+
 // FST m32fp/m64fp. With unmasked overflow or underflow raised, the caller stores nothing.
 u32 to_f32(FpContext& context, Float80 a);
 u64 to_f64(FpContext& context, Float80 a);

@@ -18,23 +18,28 @@ struct Format {
 constexpr Format kBinary32{23, 8};
 constexpr Format kBinary64{52, 11};
 
-Float80 widen(FpContext& context, u64 bits, const Format& format) {
+Widened widen(u64 bits, const Format& format) {
   const bool sign = (bits >> (format.fraction_bits + format.exponent_bits)) != 0;
   const i32 exponent = static_cast<i32>(bits >> format.fraction_bits) & format.max_exponent();
   const u64 fraction = bits << (64 - format.fraction_bits) >> 1;
   if (exponent == format.max_exponent()) {
-    const Float80 value = pack(sign, kMaxExponent, kIntegerBit | fraction);
-    return fraction == 0 ? value : propagate_nan(context, value);
+    return {pack(sign, kMaxExponent, kIntegerBit | fraction), false};
   }
   if (exponent != 0) {
-    return pack(sign, exponent - format.bias() + kBias, kIntegerBit | fraction);
+    return {pack(sign, exponent - format.bias() + kBias, kIntegerBit | fraction), false};
   }
   if (fraction == 0) {
-    return zero(sign);
+    return {zero(sign), false};
   }
-  context.raise(kFpDenormal);
   const int shift = std::countl_zero(fraction);
-  return pack(sign, 1 - format.bias() + kBias - shift, fraction << shift);
+  return {pack(sign, 1 - format.bias() + kBias - shift, fraction << shift), true};
+}
+
+Float80 loaded(FpContext& context, const Widened& widened) {
+  if (widened.denormal) {
+    context.raise(kFpDenormal);
+  }
+  return classify(widened.value) == Kind::nan ? propagate_nan(context, widened.value) : widened.value;
 }
 
 u64 narrow_overflow(FpContext& context, bool sign, const Format& format) {
@@ -134,13 +139,13 @@ constexpr PackedBcd kBcdIndefinite{0xC000000000000000, 0xFFFF};
 
 }  // namespace
 
-Float80 from_f32(FpContext& context, u32 bits) {
-  return widen(context, bits, kBinary32);
-}
+Widened widen_f32(u32 bits) { return widen(bits, kBinary32); }
 
-Float80 from_f64(FpContext& context, u64 bits) {
-  return widen(context, bits, kBinary64);
-}
+Widened widen_f64(u64 bits) { return widen(bits, kBinary64); }
+
+Float80 from_f32(FpContext& context, u32 bits) { return loaded(context, widen_f32(bits)); }
+
+Float80 from_f64(FpContext& context, u64 bits) { return loaded(context, widen_f64(bits)); }
 
 Float80 from_i64(i64 value) {
   if (value == 0) {
