@@ -9,32 +9,26 @@
 // defined for them.
 #pragma once
 
-#include <array>
-
 #include "core/clock.h"
 #include "devices/device.h"
 #include "devices/irq.h"
-#include "devices/timer/tick_rate.h"
+#include "devices/timer/rtc_clock.h"
 
 namespace lapwing {
 
 // 2026-01-01T00:00:00Z, where virtual mode starts.
 constexpr u64 kDefaultRtcStart = 1'767'225'600;
 
-using RtcRate = TickRate<32'768>;
-
 class CmosRtc final : public Device, public PortDevice {
  public:
   static constexpr u16 kPort = 0x70;
   static constexpr unsigned kPorts = 4;
-  static constexpr unsigned kBytes = 256;
-  static constexpr u8 kCenturyByte = 0x32;
 
   CmosRtc(Clock& clock, IrqPin irq, u64 unix_seconds = kDefaultRtcStart);
 
   // CMOS bytes as firmware and the machine see them; registers 0x00-0x0D and the century are the clock's own.
-  u8 byte(u8 index) const { return bytes_[index]; }
-  void set_byte(u8 index, u8 value) { bytes_[index] = value; }
+  u8 byte(u8 index) const { return rtc_.byte(index); }
+  void set_byte(u8 index, u8 value) { rtc_.set_byte(index, value); }
   // Bit 7 of port 0x70.
   bool nmi_masked() const { return nmi_masked_; }
 
@@ -49,49 +43,20 @@ class CmosRtc final : public Device, public PortDevice {
   std::vector<RegisterValue> registers() const override;
 
  private:
-  // Date and time as the bytes hold them, in plain numbers.
-  struct Date {
-    unsigned second, minute, hour, day, month, year;
-  };
-
-  u8& reg(u8 index) { return bytes_[index]; }
-  unsigned decode(u8 value) const;
-  u8 encode(unsigned value) const;
-  unsigned decode_hour(u8 value) const;
-  u8 encode_hour(unsigned hour) const;
-  // False when the bytes are no date.
-  bool read_date(Date& date) const;
-  void write_date(const Date& date);
-  void advance_seconds(u64 seconds);
-  // Seconds from the present time to the next alarm, at least 1; 0 if it never comes.
-  u64 seconds_to_alarm() const;
-
-  bool divider_held() const;
-  bool set_mode() const;
-  u64 periodic_ticks() const;  // 0 = off
-  u64 ticks(u64 ns) const;
-  u64 next_update_ns() const;
-  bool update_in_progress() const;
-  // Flags and time up to now.
-  void settle();
-  u64 next_interrupt_ns() const;
   void update_irq();
-
+  u64 now() const { return clock_.now_ns(); }
+  // A register with its computed bits (UIP, IRQF).
+  u8 visible(const RtcClock& rtc, u8 index) const;
   u8 read_register(u8 index);
   void write_register(u8 index, u8 value);
-  void write_a(u8 value);
-  void write_b(u8 value);
 
   Clock& clock_;
   IrqPin irq_;
   Timer timer_;
-  std::array<u8, kBytes> bytes_{};
+  RtcClock rtc_;
   u8 index_ = 0;
   u8 upper_index_ = 0;
   bool nmi_masked_ = false;
-  i64 origin_ns_ = 0;      // phase of the divider chain: updates at whole seconds from here
-  u64 updates_done_ = 0;   // since the origin
-  u64 periodic_seen_ = 0;  // divider ticks already considered for PF
 };
 
 }  // namespace lapwing
