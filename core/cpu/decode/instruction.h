@@ -83,22 +83,14 @@ struct Instruction {
 };
 static_assert(sizeof(Instruction) == 32);
 
-// Attributes of an Op or of an opcode row.
+// Attributes of an Op. Rules of single encodings (LOCK, 64-bit mode, memory only) are in opcode_tables.h.
 enum OpAttribute : u16 {
   kAttrNone = 0,
   kAttrBranch = 1 << 0,      // sets RIP itself; last in its block
-  kAttrLeave = 1 << 1,       // last in its block, and the run loop looks for events after it (STI, OUT, MOV CR, HLT...)
+  kAttrLeave = 1 << 1,       // last in its block, then the run loop looks for events (STI, OUT, MOV CR, HLT...)
   kAttrEndBlock = 1 << 2,    // last in its block (state that decoding depends on may have changed)
-  kAttrLockable = 1 << 3,    // LOCK allowed with a memory destination, otherwise #UD
-  kAttrInvalid64 = 1 << 4,   // #UD in 64-bit mode
-  kAttrOnly64 = 1 << 5,      // #UD outside 64-bit mode
-  kAttrDefault64 = 1 << 6,   // operand size 64 by default in 64-bit mode (push, pop, near branches)
-  kAttrForce64 = 1 << 7,     // always 64 in 64-bit mode
-  kAttrMemoryOnly = 1 << 8,  // register form is #UD
-  kAttrRegisterOnly = 1 << 9,
-  kAttrProtected = 1 << 10,  // #UD in real and virtual-8086 mode (its handler looks)
-  kAttrRepBranch = 1 << 11,  // kAttrBranch when a REP prefix is present
-  kAttrFlagsMaybe = 1 << 12,  // may leave the status flags that it "writes" as they were
+  kAttrRepBranch = 1 << 3,   // kAttrBranch when a REP prefix is present
+  kAttrFlagsMaybe = 1 << 4,  // may leave the status flags that it "writes" as they were
 };
 
 }  // namespace lapwing
