@@ -6,6 +6,11 @@ namespace lapwing {
 
 namespace {
 
+// Whether an access lies in a capability, whose first byte is at `base`.
+bool inside(u8 offset, u8 base, u8 size) {
+  return base != 0 && offset >= base && offset < base + size;
+}
+
 u64 size_mask(u64 size) {
   return ~(size - 1);
 }
@@ -72,6 +77,17 @@ u8 PciDevice::define_capability(u8 id, u8 size) {
   return offset;
 }
 
+void PciDevice::define_msi(MsiCapability& msi) {
+  msi_ = &msi;
+  msi_offset_ = define_capability(MsiCapability::kId, MsiCapability::kSize);
+}
+
+void PciDevice::define_msix(MsixCapability& msix, const MsixCapability::Layout& layout) {
+  msix_ = &msix;
+  msix_layout_ = layout;
+  msix_offset_ = define_capability(MsixCapability::kId, MsixCapability::kSize);
+}
+
 u32 PciDevice::field(u8 offset, unsigned size) const {
   u32 value = 0;
   for (unsigned i = 0; i < size; ++i) value |= u32{config_[offset + i]} << (i * 8);
@@ -83,8 +99,11 @@ void PciDevice::set_field(u8 offset, u32 value, unsigned size) {
 }
 
 u32 PciDevice::config_read(u8 offset, unsigned size) {
-  config_refresh();
-  return field(offset, size);
+  // The capabilities answer from offset 2; the bytes below, ID and link, are here.
+  u32 value = field(offset, size);
+  if (inside(offset, msi_offset_, MsiCapability::kSize)) value |= msi_->read(offset - msi_offset_, size);
+  if (inside(offset, msix_offset_, MsixCapability::kSize)) value |= msix_->read(offset - msix_offset_, size);
+  return value;
 }
 
 void PciDevice::config_write(u8 offset, u32 value, unsigned size) {
@@ -95,12 +114,12 @@ void PciDevice::config_write(u8 offset, u32 value, unsigned size) {
     current = static_cast<u8>((current & ~writable) | (byte & writable));
     current = static_cast<u8>(current & ~(byte & clearable_[offset + i]));
   }
+  if (inside(offset, msi_offset_, MsiCapability::kSize)) msi_->write(offset - msi_offset_, value, size);
+  if (inside(offset, msix_offset_, MsixCapability::kSize)) msix_->write(offset - msix_offset_, value, size);
   const bool moves =
       offset < pci::kCommand + 2 || (offset >= pci::kBar0 && offset < pci::kBar0 + pci::kBars * 4);
-  if (moves) {
-    update_windows();
-    drive_intx();
-  }
+  if (moves) update_windows();
+  drive_intx();
   config_changed(offset, size);
 }
 
@@ -163,19 +182,40 @@ void PciDevice::map(Window& window, u64 base) {
 }
 
 u32 PciDevice::Window::port_read(u16 port, unsigned size_) {
-  return static_cast<u32>(owner->bar_read(index, port - mapped_at, size_));
+  return static_cast<u32>(owner->window_read(index, port - mapped_at, size_));
 }
 
 void PciDevice::Window::port_write(u16 port, u32 value, unsigned size_) {
-  owner->bar_write(index, port - mapped_at, value, size_);
+  owner->window_write(index, port - mapped_at, value, size_);
 }
 
 u64 PciDevice::Window::mmio_read(u64 offset, unsigned size_) {
-  return owner->bar_read(index, offset, size_);
+  return owner->window_read(index, offset, size_);
 }
 
 void PciDevice::Window::mmio_write(u64 offset, u64 value, unsigned size_) {
-  owner->bar_write(index, offset, value, size_);
+  owner->window_write(index, offset, value, size_);
+}
+
+bool PciDevice::in_msix_table(unsigned bar, u64 offset) const {
+  return msix_ != nullptr && bar == msix_layout_.table_bar &&
+         offset - msix_layout_.table_offset < u64{msix_->vectors()} * MsixCapability::kEntrySize;
+}
+
+bool PciDevice::in_msix_pba(unsigned bar, u64 offset) const {
+  return msix_ != nullptr && bar == msix_layout_.pba_bar &&
+         offset - msix_layout_.pba_offset < (u64{msix_->vectors()} + 63) / 64 * 8;
+}
+
+u64 PciDevice::window_read(unsigned bar, u64 offset, unsigned size) {
+  if (in_msix_table(bar, offset)) return msix_->table_read(offset - msix_layout_.table_offset, size);
+  if (in_msix_pba(bar, offset)) return msix_->pba_read(offset - msix_layout_.pba_offset, size);
+  return bar_read(bar, offset, size);
+}
+
+void PciDevice::window_write(unsigned bar, u64 offset, u64 value, unsigned size) {
+  if (in_msix_table(bar, offset)) return msix_->table_write(offset - msix_layout_.table_offset, value, size);
+  if (!in_msix_pba(bar, offset)) bar_write(bar, offset, value, size);
 }
 
 void PciDevice::set_intx(bool level) {
@@ -188,7 +228,8 @@ void PciDevice::set_intx(bool level) {
 }
 
 void PciDevice::drive_intx() {
-  const bool level = intx_ && (command() & pci::kCommandInterruptDisable) == 0;
+  const bool message = (msi_ != nullptr && msi_->enabled()) || (msix_ != nullptr && msix_->enabled());
+  const bool level = intx_ && !message && (command() & pci::kCommandInterruptDisable) == 0;
   if (level == intx_driven_ || !has_interrupt_pin()) return;
   intx_driven_ = level;
   if (level) {
@@ -201,6 +242,8 @@ void PciDevice::drive_intx() {
 void PciDevice::reset() {
   intx_ = false;
   drive_intx();
+  if (msi_ != nullptr) msi_->reset();
+  if (msix_ != nullptr) msix_->reset();
   config_ = reset_;
   update_windows();
   config_changed(0, pci::kConfigSize);
@@ -211,6 +254,8 @@ void PciDevice::save(StateWriter& out) const {
   out.put_bool(intx_);
   out.put_bool(intx_driven_);
   out.put_u32(cause_);
+  if (msi_ != nullptr) msi_->save(out);
+  if (msix_ != nullptr) msix_->save(out);
 }
 
 bool PciDevice::load(StateReader& in) {
@@ -224,6 +269,8 @@ bool PciDevice::load(StateReader& in) {
   intx_ = in.get_bool();
   intx_driven_ = in.get_bool();
   cause_ = in.get_u32();
+  if (msi_ != nullptr && !msi_->load(in)) return false;
+  if (msix_ != nullptr && !msix_->load(in)) return false;
   if (!in.ok()) return false;
   update_windows();
   config_changed(0, pci::kConfigSize);

@@ -1,12 +1,14 @@
 // Base of every PCI function: its 256-byte configuration space, base address registers that map and unmap as
-// the guest moves them, the INTx pin and the capability list. PCI Local Bus Specification 3.0, chapter 6.
-// Unsupported: expansion ROM, power management capability, parity and system error reporting, BIST.
+// the guest moves them, the INTx pin, the capability list, MSI and MSI-X. PCI Local Bus Specification 3.0,
+// chapter 6. Unsupported: expansion ROM, power management capability, parity and system error reporting,
+// BIST.
 #pragma once
 
 #include <array>
 #include <string>
 
 #include "devices/device.h"
+#include "devices/interrupt/msi.h"
 #include "devices/irq.h"
 #include "devices/pci/pci_registers.h"
 
@@ -55,14 +57,16 @@ class PciDevice : public Device {
   // Appends a capability of `size` bytes and returns its offset; bytes from offset + 2 are the caller's to
   // define().
   u8 define_capability(u8 id, u8 size);
+  // Gives the function MSI or MSI-X: its registers, table and pending bits are answered, reset and saved from
+  // here. INTx is silent while either is enabled.
+  void define_msi(MsiCapability& msi);
+  void define_msix(MsixCapability& msix, const MsixCapability::Layout& layout);
 
-  // An access to a mapped BAR; offset is relative to its base.
+  // An access to a mapped BAR (except to an MSI-X table); offset is relative to its base.
   virtual u64 bar_read(unsigned bar, u64 offset, unsigned size);
   virtual void bar_write(unsigned bar, u64 offset, u64 value, unsigned size);
   // Called after the guest's write to [offset, offset + size) took effect, and after load().
   virtual void config_changed(u8 offset, unsigned size);
-  // Where dynamic bits are put into config space before it is read.
-  virtual void config_refresh() {}
 
   void set_intx(bool level);
   bool intx_level() const { return intx_; }
@@ -89,6 +93,10 @@ class PciDevice : public Device {
     u64 mapped_at = 0;  // 0 = not mapped
   };
 
+  u64 window_read(unsigned bar, u64 offset, unsigned size);
+  void window_write(unsigned bar, u64 offset, u64 value, unsigned size);
+  bool in_msix_table(unsigned bar, u64 offset) const;
+  bool in_msix_pba(unsigned bar, u64 offset) const;
   u64 wanted_base(const Window& window) const;
   void update_windows();
   void unmap(Window& window);
@@ -106,6 +114,11 @@ class PciDevice : public Device {
   std::array<Window, pci::kBars> windows_;
   u8 last_capability_ = 0;
   u8 next_capability_ = pci::kFirstDeviceSpecific;
+  MsiCapability* msi_ = nullptr;
+  MsixCapability* msix_ = nullptr;
+  MsixCapability::Layout msix_layout_;
+  u8 msi_offset_ = 0;
+  u8 msix_offset_ = 0;
   bool intx_ = false;         // what the device asks for
   bool intx_driven_ = false;  // after the command register's interrupt disable
   CauseId cause_ = 0;

@@ -46,6 +46,34 @@ struct Sample final : PciDevice {
   u8 second = 0;
 };
 
+struct Messages final : MessageSink {
+  bool send(const InterruptMessage& message) override {
+    sent.push_back(message);
+    return true;
+  }
+  std::vector<InterruptMessage> sent;
+};
+
+// A function with MSI and MSI-X; the MSI-X table is in the second half of its BAR.
+struct MessageCard final : PciDevice {
+  static constexpr MsixCapability::Layout kLayout{
+      .table_bar = 0, .table_offset = 0x800, .pba_bar = 0, .pba_offset = 0xC00};
+  MessageCard(PciBus& bus, MessageSink& sink)
+      : PciDevice(bus, 6, 0, {.vendor = 0x1234, .device = 0x9999, .revision = 0, .class_code = 0x020000}),
+        msi({bus.trace(), sink}, 2),
+        msix({bus.trace(), sink}, 4, kLayout) {
+    define_bar(0, BarKind::kMemory32, 4096);
+    define_interrupt_pin(0);
+    define_msi(msi);
+    define_msix(msix, kLayout);
+  }
+  std::string_view name() const override { return "message card"; }
+  u64 bar_read(unsigned, u64, unsigned) override { return 0x42; }
+  void interrupt(bool level) { set_intx(level); }
+  MsiCapability msi;
+  MsixCapability msix;
+};
+
 struct BufferSink final : StateSink {
   void bytes(const void* data, std::size_t size) override {
     const auto* begin = static_cast<const u8*>(data);
@@ -203,6 +231,44 @@ TEST_CASE("two_pirqs_on_one_irq_are_ored", "[pci]") {
   CHECK(pc.lines.changes.size() == 1);
   other.interrupt(false);
   CHECK(pc.lines.changes.back() == std::make_pair(11u, false));
+}
+
+TEST_CASE("msi_and_msix_are_reached_through_config_space_and_bar", "[pci]") {
+  Chipset pc;
+  Messages messages;
+  MessageCard card(pc.bus, messages);
+  REQUIRE(pc.bus.attach(card).ok());
+  const u32 msi = pc.config(6, 0, 0x34, 1);
+  CHECK(pc.config(6, 0, msi, 1) == 0x05);
+  const u32 msix = pc.config(6, 0, msi + 1, 1);
+  CHECK(pc.config(6, 0, msix) == 0x00030011);
+  CHECK(pc.config(6, 0, msix + 4) == 0x800);
+  pc.configure(1, 0, 0x60, 0x0B0B0B0B, 4);
+  pc.configure(6, 0, 0x10, 0xE0000000);
+  pc.configure(6, 0, 0x04, 2, 2);
+  CHECK(pc.memory.read(0xE0000000, 4) == 0x42);
+
+  INFO("MSI-X entry 1");
+  pc.memory.write(0xE0000810, 0xFEE00000, 4);
+  pc.memory.write(0xE0000818, 0x0000000000000031, 8);
+  card.interrupt(true);
+  CHECK(pc.lines.changes.size() == 1);
+  pc.configure(6, 0, msix + 2, 0x8000, 2);
+  CHECK(pc.lines.changes.size() == 2);
+  card.msix.notify(1);
+  REQUIRE(messages.sent.size() == 1);
+  CHECK(messages.sent[0].data == 0x31);
+  CHECK(pc.memory.read(0xE0000C00, 8) == 0);
+
+  INFO("MSI, vector 0");
+  pc.configure(6, 0, msix + 2, 0, 2);
+  pc.configure(6, 0, msi + 4, 0xFEE01000);
+  pc.configure(6, 0, msi + 12, 0x40, 2);
+  pc.configure(6, 0, msi + 2, 1, 2);
+  card.msi.notify(0);
+  CHECK(messages.sent.back().address == 0xFEE01000);
+  card.reset();
+  CHECK((pc.config(6, 0, msi + 2, 2) & 1) == 0);
 }
 
 TEST_CASE("pam_registers_shadow_the_bios_area", "[pci]") {
