@@ -43,6 +43,7 @@ export class LapwingPc extends HTMLElement {
   #downloads = new Map<string, { loaded: number; total: number | undefined }>();
   #files: { kernel?: Blob; initrd?: Blob } = {};
   #readerMode = false;
+  #hasOutput = false;
   #generation = 0;
 
   constructor() {
@@ -135,16 +136,21 @@ export class LapwingPc extends HTMLElement {
 
   /** Ends the machine and frees its memory; start() begins anew. */
   dispose(): void {
-    this.#generation++;
-    clearTimeout(this.#poll);
-    this.#client?.dispose();
-    this.#client = undefined;
+    this.#endMachine();
+    this.#hasOutput = false;
     this.#terminal?.dispose();
     this.#terminal = undefined;
     this.#downloads.clear();
     this.#meter = new Meter();
     this.#setState("off");
     this.#showOff();
+  }
+
+  #endMachine(): void {
+    this.#generation++;
+    clearTimeout(this.#poll);
+    this.#client?.dispose();
+    this.#client = undefined;
   }
 
   #config() {
@@ -192,7 +198,7 @@ export class LapwingPc extends HTMLElement {
   #take(event: SessionEvent): void {
     switch (event.event) {
       case "progress":
-        this.#showProgress(event);
+        if (this.#state === "loading" || this.#state === "booting") this.#showProgress(event);
         break;
       case "serial":
         if (event.port === 0) this.#showOutput(event.bytes);
@@ -204,7 +210,7 @@ export class LapwingPc extends HTMLElement {
         break;
       case "ended":
         this.#setState("ended");
-        this.#view.showStart("Start again", endSentences[event.reason], false);
+        this.#view.showStart("Start again", endSentences[event.reason], { hasOutput: this.#hasOutput });
         this.#tell("lapwing-exit", { reason: event.reason, status: event.status });
         break;
       case "failed":
@@ -232,6 +238,7 @@ export class LapwingPc extends HTMLElement {
 
   #showOutput(bytes: Uint8Array): void {
     if (this.#state === "booting") this.#view.hideCover();
+    this.#hasOutput = true;
     this.#terminal?.write(bytes);
     this.#tell("lapwing-serial", { bytes });
   }
@@ -275,15 +282,16 @@ export class LapwingPc extends HTMLElement {
   }
 
   #fail(error: unknown): void {
+    this.#endMachine();
     this.#setState("failed");
-    this.#view.showStart("Try again", messageOf(error), true);
+    this.#view.showStart("Try again", messageOf(error), { isError: true, hasOutput: this.#hasOutput });
     this.#view.announce(messageOf(error));
     this.#tell("lapwing-error", { error });
   }
 
   #showOff(): void {
     const label = this.getAttribute("label") ?? "Start the machine";
-    this.#view.showStart(label, this.getAttribute("note") ?? "", false);
+    this.#view.showStart(label, this.getAttribute("note") ?? "");
   }
 
   #tell(name: string, detail: object): void {

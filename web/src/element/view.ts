@@ -72,9 +72,10 @@ export class View {
     this.#button(action).setAttribute("aria-pressed", String(isPressed));
   }
 
-  /** The start button, with a line below it; an error makes the line stand out. */
-  showStart(label: string, note: string, isError: boolean): void {
+  /** The start button with a line below it; at the edge when the guest's last output should stay in sight. */
+  showStart(label: string, note: string, { isError = false, hasOutput = false } = {}): void {
     this.#find(".cover").hidden = false;
+    this.#find(".cover").classList.toggle("band", hasOutput);
     this.#find(".steps").hidden = true;
     this.#find(".start").hidden = false;
     this.#find(".start strong").textContent = label;
@@ -85,6 +86,7 @@ export class View {
 
   showProgress(now: Step, detail: string, share: number | undefined): void {
     this.#find(".cover").hidden = false;
+    this.#find(".cover").classList.remove("band");
     this.#find(".start").hidden = true;
     this.#find(".note").textContent = "";
     const list = this.#find(".steps");
