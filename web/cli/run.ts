@@ -5,6 +5,7 @@ import { configText, Engine } from "../src/engine/engine";
 import { hostLoop } from "../src/engine/host_loop";
 import { instantiateEngine } from "../src/engine/instantiate";
 import { Pump } from "../src/engine/pump";
+import { randomPatience } from "../src/engine/run_to";
 import { LapwingError, messageOf } from "../src/errors";
 import { compileEngineFile } from "./engine_file";
 import { openOutput, readInput, writeFully } from "./files";
@@ -224,15 +225,4 @@ class Run {
 
 function openSerial(target: SerialTarget): number | undefined {
   return target.kind === "file" ? openOutput("the serial log", target.path) : undefined;
-}
-
-/** A small generator (xorshift) of pieces from 1 to 100,000 instructions. */
-function randomPatience(seed: number): () => number {
-  let state = (seed ^ 0x9e3779b9) >>> 0 || 1;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state = (state ^ (state << 5)) >>> 0;
-    return 1 + (state % 100_000);
-  };
 }

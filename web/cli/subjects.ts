@@ -2,9 +2,9 @@
 import { execFile } from "node:child_process";
 import fs from "node:fs";
 import { fileURLToPath } from "node:url";
-import { DoorStop } from "../src/engine/door";
 import { configText, Engine } from "../src/engine/engine";
 import { instantiateEngine } from "../src/engine/instantiate";
+import { hashesAt, runTo } from "../src/engine/run_to";
 import { LapwingError, messageOf } from "../src/errors";
 import { compileEngineFile } from "./engine_file";
 import { readInput } from "./files";
@@ -50,7 +50,7 @@ class WasmSubject implements Subject {
   async hashes(stops: readonly number[]): Promise<string[]> {
     let engine = await this.#boot();
     if (this.#isRestored) engine = await this.#restore(engine, stops[0]!);
-    return stops.map((stop) => (runTo(engine, stop) ? engine.hash() : `end ${engine.instructions} ${engine.hash()}`));
+    return hashesAt(engine, stops);
   }
 
   async state(stop: number): Promise<string> {
@@ -85,16 +85,6 @@ class WasmSubject implements Subject {
     fresh.loadSnapshot(engine.saveSnapshot());
     return fresh;
   }
-}
-
-/** False when the machine ended before. */
-function runTo(engine: Engine, stop: number): boolean {
-  while (engine.instructions < stop) {
-    const reason = engine.run(stop - engine.instructions, Infinity);
-    for (const port of [0, 1]) engine.serialOutput(port);
-    if (reason !== DoorStop.Patience && reason !== DoorStop.Halted) return engine.instructions >= stop;
-  }
-  return true;
 }
 
 class NativeSubject implements Subject {

@@ -120,6 +120,10 @@ export class PC {
   hash(): Promise<string> {
     return this.query("hash");
   }
+  /** Runs a paused machine in virtual time to these ascending instruction counts and hashes it at each. */
+  hashesAt(stops: number[], { patience }: { patience?: number } = {}): Promise<string[]> {
+    return this.#client.request("hashesAt", { stops, patience });
+  }
   registers(): Promise<string> {
     return this.query("registers");
   }

@@ -35,6 +35,8 @@ export interface Requests {
   saveSnapshot: [void, Uint8Array];
   loadSnapshot: [Uint8Array, void];
   statistics: [void, Statistics];
+  /** Runs a paused machine to exact instruction counts; hashes there. `patience` seeds how the run is cut. */
+  hashesAt: [{ stops: number[]; patience: number | undefined }, string[]];
   /** Answers once virtual time has reached `ns`. */
   untilVirtual: [number, void];
 }

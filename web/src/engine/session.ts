@@ -5,6 +5,7 @@ import { fetchFile, readSource } from "./files";
 import { hostLoop } from "./host_loop";
 import { compileEngine, instantiateEngine, requireWebAssembly } from "./instantiate";
 import { Pump } from "./pump";
+import { hashesAt, randomPatience } from "./run_to";
 import type {
   BootFile, BootRequest, EndReason, FileSource, ReplyOf, RequestName, RequestOf, SessionEvent, Statistics,
 } from "./protocol";
@@ -50,6 +51,7 @@ export class Session {
       saveSnapshot: () => this.#machine.engine.saveSnapshot(),
       loadSnapshot: (bytes) => this.#loadSnapshot(bytes),
       statistics: () => this.#statistics(),
+      hashesAt: (request) => this.#hashesAt(request),
       untilVirtual: (ns) => this.#untilVirtual(ns),
     };
     return handlers[name](argument);
@@ -148,6 +150,12 @@ export class Session {
     const { engine, pump } = this.#machine;
     const { instructions, ns, haltedNs } = engine;
     return { instructions, ns, haltedNs, busyNs: pump.busyNs, isRunning: pump.isRunning };
+  }
+
+  #hashesAt({ stops, patience }: RequestOf<"hashesAt">): string[] {
+    const { engine, pump } = this.#machine;
+    if (pump.isRunning) throw new LapwingError("bad_option", "Pause the machine before hashing at positions.");
+    return hashesAt(engine, stops, patience === undefined ? undefined : randomPatience(patience));
   }
 
   #untilVirtual(ns: number): Promise<void> | void {
