@@ -38,22 +38,18 @@ Aml serial_port(unsigned index) {
                             crs({aml::io(kBases[index], 8), aml::irq(kIrqs[index])})});
 }
 
-// Ports and memory that belong to the chipset itself.
-Aml motherboard_resources(const Platform& platform) {
-  Terms resources = {aml::io(0x80, 1), aml::io(0x92, 1), aml::io(kSmiCommandPort, 2), aml::io(kPmBase, 0x40),
-                     aml::io(kSmbusBase, 0x10)};
-  if (platform.apic) {
-    resources.push_back(aml::memory32_fixed(kIoapicBase, 0x1000));
-    resources.push_back(aml::memory32_fixed(kLocalApicBase, 0x1000));
-  }
-  return aml::device("SYSR", {hid("PNP0C02"), uid(1), crs(resources)});
+// Ports that belong to the chipset itself. (The APICs' windows are known from the MADT.)
+Aml motherboard_resources() {
+  return aml::device("SYSR", {hid("PNP0C02"), uid(1),
+                              crs({aml::io(0x80, 1), aml::io(0x92, 1), aml::io(kSmiCommandPort, 2),
+                                   aml::io(kPmBase, 0x40), aml::io(kSmbusBase, 0x10)})});
 }
 
 Aml isa_bridge(const Platform& platform) {
   Terms body = {
       aml::name("_ADR", aml::integer(0x00010000)),
       aml::operation_region("P40C", aml::RegionSpace::kPciConfig, 0x60, 4),
-      motherboard_resources(platform),
+      motherboard_resources(),
       isa_device("PIC", "PNP0000", {aml::io(0x20, 2), aml::io(0xA0, 2), aml::io(0x4D0, 2), aml::irq(2)}),
       isa_device("TIMR", "PNP0100", {aml::io(0x40, 4), aml::irq(0)}),
       isa_device("SPKR", "PNP0800", {aml::io(0x61, 1)}),
