@@ -55,7 +55,12 @@ export async function buildWeb({ outDir = dist, replacements = {}, withGuests = 
       outDir: path.join(outDir, "lapwing"),
       emptyOutDir: false,
       target: "es2022",
-      lib: { entry: path.join(web, "src/engine/worker.ts"), formats: ["iife"], name: "lapwing", fileName: () => "worker.js" },
+      lib: {
+        entry: path.join(web, "src/engine/worker.ts"),
+        formats: ["iife"],
+        name: "lapwing",
+        fileName: () => "worker.js",
+      },
     },
   });
   const wasm = path.join(root, "build/wasm/lapwing.wasm");
@@ -93,5 +98,6 @@ function replace(replacements) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   await buildCli();
-  if (!process.argv.includes("--cli-only")) await buildWeb({ withGuests: !process.argv.includes("--no-guests") });
+  if (!process.argv.includes("--cli-only"))
+    await buildWeb({ withGuests: !process.argv.includes("--no-guests") });
 }

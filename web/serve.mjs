@@ -61,7 +61,10 @@ function answer(root, request, response) {
   }
   response.writeHead(200, { ...headers, etag, "content-length": size });
   if (request.method === "HEAD") response.end();
-  else fs.createReadStream(file.path).on("error", () => response.destroy()).pipe(response);
+  else
+    fs.createReadStream(file.path)
+      .on("error", () => response.destroy())
+      .pipe(response);
 }
 
 function listen(server, port, host) {
@@ -87,8 +90,10 @@ export async function serve({ port = defaultPort, strict = false, root = dist, h
       return { url: `http://localhost:${actual}/`, port: actual, close };
     } catch (error) {
       if (error.code === "EADDRINUSE" && !strict && candidate < port + portsTried) continue;
-      if (error.code === "EADDRINUSE") throw new Error(`port ${candidate} is in use; choose another with --port N`);
-      if (error.code === "EACCES") throw new Error(`port ${candidate} needs privileges; choose one above 1023`);
+      if (error.code === "EADDRINUSE")
+        throw new Error(`port ${candidate} is in use; choose another with --port N`);
+      if (error.code === "EACCES")
+        throw new Error(`port ${candidate} needs privileges; choose one above 1023`);
       throw error;
     }
   }
@@ -96,7 +101,8 @@ export async function serve({ port = defaultPort, strict = false, root = dist, h
 
 function portFrom(args) {
   const text = args[0] === "--port" ? args[1] : process.env.PORT;
-  if (args.length > 0 && (args[0] !== "--port" || args.length !== 2)) throw new Error("usage: node web/serve.mjs [--port N]");
+  if (args.length > 0 && (args[0] !== "--port" || args.length !== 2))
+    throw new Error("usage: node web/serve.mjs [--port N]");
   if (text === undefined) return { strict: false };
   const port = Number(text);
   if (!Number.isInteger(port) || port < 0 || port > 65535) throw new Error(`'${text}' is not a port number`);

@@ -1,6 +1,7 @@
 // npm start [-- --port N]: sets up what is missing, builds, serves the page and prints its address.
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { serve } from "../../web/serve.mjs";
 import { build } from "./build.mjs";
 import { SetupError, runMain } from "./cache.mjs";
 import { show } from "./process.mjs";
@@ -26,14 +27,10 @@ await runMain(async () => {
   await setup(["build", "guests", "npm"]);
   await build("wasm");
   show("npm", ["run", "--silent", "build:web"], { cwd: kRoot });
-  const { preview } = await import("vite");
-  let server;
   try {
-    server = await preview({ root: kRoot, preview: { port, strictPort: isChosen } });
+    const { url } = await serve({ port, strict: isChosen });
+    process.stdout.write(`\nLapwing is ready: ${url}\n`);
   } catch (error) {
-    throw new SetupError(
-      `cannot serve on port ${port}: ${error.message}; choose another: npm start -- --port N`,
-    );
+    throw new SetupError(error.message);
   }
-  process.stdout.write(`\nLapwing is ready: ${server.resolvedUrls.local[0]}\n`);
 });

@@ -20,13 +20,25 @@ const badFiles = [
   ["a missing kernel", ["-kernel", inTemporary("none")], /there is no such file/],
   ["an empty kernel", ["-kernel", inTemporary("empty", "")], /empty/],
   ["a directory", ["-kernel", temporary], /directory/],
-  ["a truncated kernel", ["-kernel", inTemporary("short", kernel.subarray(0, 200_000))], /truncated|cut short|incomplete/i],
+  [
+    "a truncated kernel",
+    ["-kernel", inTemporary("short", kernel.subarray(0, 200_000))],
+    /truncated|cut short|incomplete/i,
+  ],
   ["a text file as kernel", ["-kernel", inTemporary("text", "hello\n".repeat(1000))], /bzImage|kernel/i],
   ["a missing initrd", ["-kernel", guest.kernel, "-initrd", inTemporary("none")], /there is no such file/],
-  ["an initrd that does not fit", ["-m", "8M", "-kernel", guest.kernel, "-initrd", inTemporary("big", Buffer.alloc(9 << 20, 1))], /memory/i],
+  [
+    "an initrd that does not fit",
+    ["-m", "8M", "-kernel", guest.kernel, "-initrd", inTemporary("big", Buffer.alloc(9 << 20, 1))],
+    /memory/i,
+  ],
   ["a CPU model that does not exist", ["-kernel", guest.kernel, "-cpu", "quemu64"], /qemu64/],
   ["a snapshot that is none", ["--load-snapshot", inTemporary("text", "hello\n".repeat(100))], /snapshot/i],
-  ["a replay log that is none", ["-kernel", guest.kernel, "--replay", inTemporary("text", "hello\n")], /input log/i],
+  [
+    "a replay log that is none",
+    ["-kernel", guest.kernel, "--replay", inTemporary("text", "hello\n")],
+    /input log/i,
+  ],
 ];
 for (const [what, args, pattern] of badFiles) {
   test(`${what}: one line and status 2`, async () => {
@@ -37,36 +49,82 @@ for (const [what, args, pattern] of badFiles) {
   });
 }
 
-test("the same command gives the same hashes, with any patience and with tracing", { timeout: 600_000 }, async () => {
-  const run = async (...extra) => {
-    const { stderr } = await lapwing([...guestFlags(guest), "--hash-every", "20000000", "--timeout-virtual", "0.5", ...extra]);
-    return stderr.split("\n").filter((line) => /^\d+ [0-9a-f]{16}$/.test(line));
-  };
-  const usual = await run();
-  assert.ok(usual.length >= 4, "too few hashes");
-  assert.deepEqual(await run("--patience", "7", "--trace-irq", inTemporary("trace.ndjson")), usual);
-  const trace = fs.readFileSync(inTemporary("trace.ndjson"), "utf8").trim().split("\n").map(JSON.parse);
-  assert.ok(trace.length > 10);
-});
+test(
+  "the same command gives the same hashes, with any patience and with tracing",
+  { timeout: 600_000 },
+  async () => {
+    const run = async (...extra) => {
+      const { stderr } = await lapwing([
+        ...guestFlags(guest),
+        "--hash-every",
+        "20000000",
+        "--timeout-virtual",
+        "0.5",
+        ...extra,
+      ]);
+      return stderr.split("\n").filter((line) => /^\d+ [0-9a-f]{16}$/.test(line));
+    };
+    const usual = await run();
+    assert.ok(usual.length >= 4, "too few hashes");
+    assert.deepEqual(await run("--patience", "7", "--trace-irq", inTemporary("trace.ndjson")), usual);
+    const trace = fs.readFileSync(inTemporary("trace.ndjson"), "utf8").trim().split("\n").map(JSON.parse);
+    assert.ok(trace.length > 10);
+  },
+);
 
 test("a snapshot goes on exactly as the machine it was taken from", { timeout: 600_000 }, async () => {
   const snapshot = inTemporary("snapshot");
   const stats = inTemporary("stats.json");
   const uname = ["--send", "# $=>uname -s\\n", "--expect", "^Linux\\r?$", "--timeout-virtual", "200"];
-  const saved = await lapwing([...guestFlags(guest), "--expect", "# $", "--save-snapshot", snapshot, "--timeout-virtual", "100"]);
+  const saved = await lapwing([
+    ...guestFlags(guest),
+    "--expect",
+    "# $",
+    "--save-snapshot",
+    snapshot,
+    "--timeout-virtual",
+    "100",
+  ]);
   assert.equal(saved.status, 0, saved.stderr);
   const nudge = ["--send", "^=>\\n"];
-  const loaded = await lapwing(["-m", guest.memory, "-append", guest.append, "--load-snapshot", snapshot, ...nudge, ...uname, "--stats", stats]);
+  const loaded = await lapwing([
+    "-m",
+    guest.memory,
+    "-append",
+    guest.append,
+    "--load-snapshot",
+    snapshot,
+    ...nudge,
+    ...uname,
+    "--stats",
+    stats,
+  ]);
   assert.equal(loaded.status, 0, loaded.stderr + loaded.stdout);
   assert.ok(JSON.parse(fs.readFileSync(stats, "utf8")).instructions > 1e7);
 });
 
 test("a recorded real-time run replays to the same hash", { timeout: 600_000 }, async () => {
   const [log, first, second] = ["log", "first.json", "second.json"].map((name) => inTemporary(name));
-  const flags = [...guestFlags(guest), "--clock", "realtime", "--send", "# $=>cat /proc/uptime\\n", "--expect", "^\\d+\\.\\d+ \\d"];
+  const flags = [
+    ...guestFlags(guest),
+    "--clock",
+    "realtime",
+    "--send",
+    "# $=>cat /proc/uptime\\n",
+    "--expect",
+    "^\\d+\\.\\d+ \\d",
+  ];
   const recorded = await lapwing([...flags, "--log-input", log, "--stats", first, "--timeout", "300"]);
   assert.equal(recorded.status, 0, recorded.stderr);
-  const replayed = await lapwing([...guestFlags(guest), "--replay", log, "--stats", second, "--timeout", "300"]);
+  const replayed = await lapwing([
+    ...guestFlags(guest),
+    "--replay",
+    log,
+    "--stats",
+    second,
+    "--timeout",
+    "300",
+  ]);
   assert.equal(replayed.status, 0, replayed.stderr);
   const read = (file) => JSON.parse(fs.readFileSync(file, "utf8"));
   assert.equal(read(second).instructions, read(first).instructions);
@@ -74,28 +132,47 @@ test("a recorded real-time run replays to the same hash", { timeout: 600_000 }, 
 });
 
 test("poweroff ends with status 0", { timeout: 300_000 }, async () => {
-  const { status, stderr } = await lapwing([...guestFlags(guest), "--send", "# $=>poweroff\\n", "--timeout-virtual", "200"]);
+  const { status, stderr } = await lapwing([
+    ...guestFlags(guest),
+    "--send",
+    "# $=>poweroff\\n",
+    "--timeout-virtual",
+    "200",
+  ]);
   assert.equal(status, 0, stderr);
 });
 
 test("time that runs out gives 124", { timeout: 300_000 }, async () => {
-  const { status, stderr } = await lapwing([...guestFlags(guest), "--expect", "no such text", "--timeout-virtual", "0.2"]);
+  const { status, stderr } = await lapwing([
+    ...guestFlags(guest),
+    "--expect",
+    "no such text",
+    "--timeout-virtual",
+    "0.2",
+  ]);
   assert.equal(status, 124);
   assert.match(stderr, /0\.2 s of guest time/);
 });
 
-test("sleep 3 takes 3 wall seconds in real time, and an idle guest almost no CPU", { timeout: 300_000 }, async () => {
-  const [before, after] = [inTemporary("before.json"), inTemporary("after.json")];
-  const run = (seconds, stats) =>
-    lapwing([
-      ...guestFlags(guest),
-      ...["--clock", "realtime", "--timeout", "300", "--stats", stats],
-      ...["--send", `# $=>sleep ${seconds}; echo slept\\n`, "--expect", "^slept"],
-    ]);
-  const short = await run(0, before);
-  const long = await run(6, after);
-  assert.equal(short.status + long.status, 0, short.stderr + long.stderr);
-  const read = (file) => JSON.parse(fs.readFileSync(file, "utf8"));
-  const [a, b] = [read(before), read(after)];
-  assert.ok(b.engine_seconds - a.engine_seconds < 1.5, `${b.engine_seconds - a.engine_seconds} s of engine time while idle`);
-});
+test(
+  "sleep 3 takes 3 wall seconds in real time, and an idle guest almost no CPU",
+  { timeout: 300_000 },
+  async () => {
+    const [before, after] = [inTemporary("before.json"), inTemporary("after.json")];
+    const run = (seconds, stats) =>
+      lapwing([
+        ...guestFlags(guest),
+        ...["--clock", "realtime", "--timeout", "300", "--stats", stats],
+        ...["--send", `# $=>sleep ${seconds}; echo slept\\n`, "--expect", "^slept"],
+      ]);
+    const short = await run(0, before);
+    const long = await run(6, after);
+    assert.equal(short.status + long.status, 0, short.stderr + long.stderr);
+    const read = (file) => JSON.parse(fs.readFileSync(file, "utf8"));
+    const [a, b] = [read(before), read(after)];
+    assert.ok(
+      b.engine_seconds - a.engine_seconds < 1.5,
+      `${b.engine_seconds - a.engine_seconds} s of engine time while idle`,
+    );
+  },
+);

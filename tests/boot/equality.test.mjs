@@ -1,10 +1,10 @@
-// The equality check: one long run hashes the same native (under sanitizers where that build exists), in Node and in
-// Chromium, however it is cut into pieces, with tracing on or off, and across snapshot and restore.
+// The equality check: one long run hashes the same native (under sanitizers where that build exists), in Node,
+// (Chromium: tests/browser) however it is cut into pieces, with tracing on or off, and across snapshot and restore.
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import test from "node:test";
-import { guestFlags, guests, launchChromium, lapwing, root, servePage } from "./support.mjs";
+import { guestFlags, guests, lapwing, root } from "./support.mjs";
 
 const instructions = 200_000_000;
 const every = 40_000_000;
@@ -20,17 +20,45 @@ test.before(async () => {
 });
 
 async function hashes(...extra) {
-  const flags = [...guestFlags(guest), "--hash-every", String(every), "--timeout-virtual", "100", "--expect", "no such text"];
+  const flags = [
+    ...guestFlags(guest),
+    "--hash-every",
+    String(every),
+    "--timeout-virtual",
+    "100",
+    "--expect",
+    "no such text",
+  ];
   const { stderr } = await lapwing([...flags, ...extra]);
-  const lines = stderr.split("\n").map((line) => /^(\d+) ([0-9a-f]{16})$/.exec(line)).filter(Boolean);
+  const lines = stderr
+    .split("\n")
+    .map((line) => /^(\d+) ([0-9a-f]{16})$/.exec(line))
+    .filter(Boolean);
   const found = new Map(lines.map(([, count, hash]) => [Number(count), hash]));
   return stops.map((stop) => found.get(stop)).filter(Boolean);
 }
 
 async function compare(other, environment = {}) {
-  const flags = ["-m", guest.memory, "-kernel", guest.kernel, "-initrd", guest.initrd, "-append", guest.append];
+  const flags = [
+    "-m",
+    guest.memory,
+    "-kernel",
+    guest.kernel,
+    "-initrd",
+    guest.initrd,
+    "-append",
+    guest.append,
+  ];
   Object.assign(process.env, environment);
-  const { status, stdout, stderr } = await lapwing(["compare", "wasm", other, "--instructions", String(instructions), "--", ...flags]);
+  const { status, stdout, stderr } = await lapwing([
+    "compare",
+    "wasm",
+    other,
+    "--instructions",
+    String(instructions),
+    "--",
+    ...flags,
+  ]);
   assert.equal(status, 0, stdout.slice(-4000) + stderr);
   assert.ok(stdout.includes(`hash ${reference.at(-1)}`), `${stdout} against ${reference.at(-1)}`);
 }
@@ -47,28 +75,3 @@ test("a restored snapshot goes on like the machine it came from", { timeout }, (
 test("the native engine runs the same", { timeout }, () =>
   compare("native", fs.existsSync(sanitized) ? { LAPWING_NATIVE: sanitized } : {}),
 );
-
-test("Chromium runs the same", { timeout }, async () => {
-  const [browser, site] = [await launchChromium(), await servePage()];
-  try {
-    const page = await browser.newPage();
-    await page.goto(site.url);
-    const found = await page.evaluate(
-      async ({ stops, guest }) => {
-        const { PC } = await import(new URL("lapwing/index.js", location.href).href);
-        const files = { kernel: `guests/${guest.name}/vmlinuz`, initrd: `guests/${guest.name}/initrd.gz` };
-        const vm = await PC.boot({ ...files, append: guest.append, memory: guest.memory, paused: true });
-        try {
-          return await vm.hashesAt(stops, { patience: 99 });
-        } finally {
-          vm.dispose();
-        }
-      },
-      { stops, guest },
-    );
-    assert.deepEqual(found, reference);
-  } finally {
-    await browser.close();
-    await site.close();
-  }
-});

@@ -21,9 +21,12 @@ export const troubles = /Kernel panic|BUG:|Oops|Call Trace|WARNING:|Attempted to
 export function lapwing(args, { keys = [], wallSeconds = 600 } = {}) {
   return new Promise((resolve, reject) => {
     const started = performance.now();
-    const child = spawn(process.execPath, [command, ...args], { stdio: [keys.length ? "pipe" : "ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, [command, ...args], {
+      stdio: [keys.length ? "pipe" : "ignore", "pipe", "pipe"],
+    });
     const output = { stdout: "", stderr: "" };
-    for (const name of ["stdout", "stderr"]) child[name].setEncoding("utf8").on("data", (text) => (output[name] += text));
+    for (const name of ["stdout", "stderr"])
+      child[name].setEncoding("utf8").on("data", (text) => (output[name] += text));
     for (const [ms, text] of keys) setTimeout(() => child.stdin.write(text), ms);
     const guard = setTimeout(() => child.kill("SIGKILL"), wallSeconds * 1000);
     child.on("error", reject);
@@ -35,13 +38,27 @@ export function lapwing(args, { keys = [], wallSeconds = 600 } = {}) {
 }
 
 /** The flags that boot a guest of the cache. */
-export const guestFlags = (guest) => ["-nographic", "-m", guest.memory, "-kernel", guest.kernel, "-initrd", guest.initrd, "-append", guest.append];
+export const guestFlags = (guest) => [
+  "-nographic",
+  "-m",
+  guest.memory,
+  "-kernel",
+  guest.kernel,
+  "-initrd",
+  guest.initrd,
+  "-append",
+  guest.append,
+];
 
 export const findChromium = () =>
-  process.env.CHROMIUM ?? ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(fs.existsSync);
+  process.env.CHROMIUM ??
+  ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(fs.existsSync);
 
 export const launchChromium = () =>
-  chromium.launch({ executablePath: findChromium(), args: ["--no-sandbox", "--disable-background-networking"] });
+  chromium.launch({
+    executablePath: findChromium(),
+    args: ["--no-sandbox", "--disable-background-networking"],
+  });
 
 export const servePage = () => serve({ root: dist, port: 6300 });
 
@@ -49,7 +66,9 @@ export const servePage = () => serve({ root: dist, port: 6300 });
 export async function servePages(pages) {
   const server = http.createServer((request, response) => {
     const text = pages[request.url];
-    response.writeHead(text === undefined ? 404 : 200, { "content-type": "text/html; charset=utf-8" }).end(text ?? "");
+    response
+      .writeHead(text === undefined ? 404 : 200, { "content-type": "text/html; charset=utf-8" })
+      .end(text ?? "");
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   const close = () => new Promise((resolve) => (server.closeAllConnections(), server.close(resolve)));
@@ -65,7 +84,8 @@ export async function waitForTerminal(frame, pattern, seconds) {
   while (Date.now() < end) {
     if (await rows.count()) text = (await rows.innerText()).replace(/\u00a0/g, " ");
     if (pattern.test(text)) return text;
-    if (await cover.locator(".note.error").count()) throw new Error(`the page says: ${await cover.innerText()}`);
+    if (await cover.locator(".note.error").count())
+      throw new Error(`the page says: ${await cover.innerText()}`);
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
   throw new Error(`${pattern} did not appear within ${seconds} s; the terminal shows:\n${text.trim()}`);

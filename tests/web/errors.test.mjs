@@ -49,7 +49,17 @@ test("empty files and unreachable addresses are named", async () => {
 });
 
 test("keys have scan codes of set 1", () => {
-  const cases = { Escape: 0x01, KeyA: 0x1e, Enter: 0x1c, Space: 0x39, F10: 0x44, F12: 0x58, ArrowUp: 0x148, Delete: 0x153, NumpadDecimal: 0x53 };
+  const cases = {
+    Escape: 0x01,
+    KeyA: 0x1e,
+    Enter: 0x1c,
+    Space: 0x39,
+    F10: 0x44,
+    F12: 0x58,
+    ArrowUp: 0x148,
+    Delete: 0x153,
+    NumpadDecimal: 0x53,
+  };
   for (const [key, value] of Object.entries(cases)) assert.equal(scanCode(key), value, key);
   assert.throws(() => scanCode("Hyper"), code("bad_option"));
 });
@@ -67,7 +77,10 @@ test("interrupt records decode and export as valid JSON", () => {
   bytes.copyWithin(48, 0, 48);
   const records = decodeRecords(bytes);
   assert.equal(records.length, 2);
-  assert.deepEqual([records[0].ns, records[0].vector, records[0].cpu, records[0].kind], [3000, undefined, undefined, "line raised"]);
+  assert.deepEqual(
+    [records[0].ns, records[0].vector, records[0].cpu, records[0].kind],
+    [3000, undefined, undefined, "line raised"],
+  );
   assert.equal(JSON.parse(toNdjson(records[0])).rip, "0xffffffff81000000");
   let text = "";
   const writer = new PerfettoWriter((part) => (text += part));

@@ -80,7 +80,12 @@ export class FakeMachine {
 
   updateStatus(stop) {
     const view = new DataView(this.memory.buffer);
-    const put = (offset, value) => view.setBigUint64(statusAt + offset, value === Infinity ? ~0n & 0xffffffffffffffffn : BigInt(Math.round(value)), true);
+    const put = (offset, value) =>
+      view.setBigUint64(
+        statusAt + offset,
+        value === Infinity ? ~0n & 0xffffffffffffffffn : BigInt(Math.round(value)),
+        true,
+      );
     put(doorStatus.instructions, this.instructions);
     put(doorStatus.ns, this.ns);
     put(doorStatus.nextDeadlineNs, this.deadline);
@@ -177,7 +182,8 @@ export class FakeMachine {
 
   query(question) {
     if (question === "hash") return this.hash();
-    if (question === "registers") return `RIP=0000000000100000 RAX=${this.instructions.toString(16).padStart(16, "0")}\n`;
+    if (question === "registers")
+      return `RIP=0000000000100000 RAX=${this.instructions.toString(16).padStart(16, "0")}\n`;
     if (question === "stats") return "{}";
     if (question === "info pic") return "pic0: irr=00 imr=ff isr=00\n";
     return null;
@@ -201,7 +207,8 @@ export function fakeInstance(guestBytes = 1 << 20) {
     },
     lw_load: (kindAt, kindSize, at, size) => {
       const bytes = machine.read(at, size);
-      if (decode(kindAt, kindSize) === "kernel" && bytes[0] === 0) return fail("The kernel is not a bzImage.");
+      if (decode(kindAt, kindSize) === "kernel" && bytes[0] === 0)
+        return fail("The kernel is not a bzImage.");
       machine.files.set(decode(kindAt, kindSize), bytes);
       return 0;
     },
@@ -233,7 +240,19 @@ export function fakeInstance(guestBytes = 1 << 20) {
     },
     lw_text: () => textAt,
     lw_read_memory: (_virtual, _address, at, size) => (new Uint8Array(memory.buffer, at, size).fill(0x90), 0),
-    lw_snapshot_save: () => (machine.text(JSON.stringify({ instructions: machine.instructions, ns: machine.ns, line: machine.line, isBooting: machine.isBooting, deadline: String(machine.deadline), work: machine.work })), 0),
+    lw_snapshot_save: () => (
+      machine.text(
+        JSON.stringify({
+          instructions: machine.instructions,
+          ns: machine.ns,
+          line: machine.line,
+          isBooting: machine.isBooting,
+          deadline: String(machine.deadline),
+          work: machine.work,
+        }),
+      ),
+      0
+    ),
     lw_snapshot_done: () => {},
     lw_snapshot_load: (at, size) => {
       try {

@@ -8,7 +8,8 @@ const { ConsoleWatcher } = await load("web/cli/watcher.ts");
 const { parseMemory } = await load("web/src/memory_size.ts");
 const { differingLines, stopsBetween } = await load("web/cli/compare.ts");
 
-const options = (args, isInteractive = true) => optionsFrom(parseFlags(["-kernel", "k", ...args]), isInteractive);
+const options = (args, isInteractive = true) =>
+  optionsFrom(parseFlags(["-kernel", "k", ...args]), isInteractive);
 const messageOf = (action) => {
   try {
     action();
@@ -19,27 +20,55 @@ const messageOf = (action) => {
 };
 
 test("an unknown flag is named with its nearest neighbour", () => {
-  assert.match(messageOf(() => parseFlags(["-kernle", "x"])), /unknown flag -kernle; the nearest is -kernel/);
-  assert.match(messageOf(() => parseFlags(["--expcet", "x"])), /nearest is --expect/);
-  assert.equal(nearest("-aceel", flags.map(({ name }) => name)), "-accel");
+  assert.match(
+    messageOf(() => parseFlags(["-kernle", "x"])),
+    /unknown flag -kernle; the nearest is -kernel/,
+  );
+  assert.match(
+    messageOf(() => parseFlags(["--expcet", "x"])),
+    /nearest is --expect/,
+  );
+  assert.equal(
+    nearest(
+      "-aceel",
+      flags.map(({ name }) => name),
+    ),
+    "-accel",
+  );
 });
 
 test("flags of the interface that are not built say so", () => {
   for (const flag of flags.filter(({ support }) => support === "later")) {
     const args = flag.value === undefined ? [flag.name] : [flag.name, "x"];
-    assert.match(messageOf(() => parseFlags(args)), /is not supported yet/, flag.name);
+    assert.match(
+      messageOf(() => parseFlags(args)),
+      /is not supported yet/,
+      flag.name,
+    );
   }
-  for (const args of [["-device", "nvme,drive=a"], ["-accel", "jit"], ["-nic", "user"], ["-d", "in_asm"], ["-vga", "std"]]) {
-    assert.match(messageOf(() => options(args)), /is not supported yet/, args.join(" "));
+  for (const args of [
+    ["-device", "nvme,drive=a"],
+    ["-accel", "jit"],
+    ["-nic", "user"],
+    ["-d", "in_asm"],
+    ["-vga", "std"],
+  ]) {
+    assert.match(
+      messageOf(() => options(args)),
+      /is not supported yet/,
+      args.join(" "),
+    );
   }
 });
 
 test("a QEMU command line of a course's Makefile is understood", () => {
   const { config, serial, initrds } = optionsFrom(
     parseFlags(
-      ("-M pc -cpu max,+popcnt -m 128 -smp 2,cores=2 -kernel k -initrd a,b -append console=ttyS0 -nographic -serial mon:stdio " +
+      (
+        "-M pc -cpu max,+popcnt -m 128 -smp 2,cores=2 -kernel k -initrd a,b -append console=ttyS0 -nographic -serial mon:stdio " +
         "-no-reboot -display none -net none -accel tcg,thread=multi -device isa-debug-exit,iobase=0xf4,iosize=0x04 " +
-        "-name test -snapshot -monitor none").split(" "),
+        "-name test -snapshot -monitor none"
+      ).split(" "),
     ),
     true,
   );
@@ -57,7 +86,10 @@ test("a QEMU command line of a course's Makefile is understood", () => {
     },
   );
   assert.deepEqual(serial, [{ kind: "stdio" }]);
-  assert.deepEqual(initrds.map(({ path }) => path), ["a", "b"]);
+  assert.deepEqual(
+    initrds.map(({ path }) => path),
+    ["a", "b"],
+  );
 });
 
 test("automation and a missing terminal choose virtual time", () => {
@@ -90,8 +122,14 @@ test("values that cannot be used are explained in one line", () => {
     assert.match(message, pattern, args.join(" "));
     assert.doesNotMatch(message, /\n/);
   }
-  assert.match(messageOf(() => parseFlags(["-kernel"])), /needs a value/);
-  assert.match(messageOf(() => optionsFrom(parseFlags([]), true)), /nothing to boot/);
+  assert.match(
+    messageOf(() => parseFlags(["-kernel"])),
+    /needs a value/,
+  );
+  assert.match(
+    messageOf(() => optionsFrom(parseFlags([]), true)),
+    /nothing to boot/,
+  );
 });
 
 test("serial ports go where they are sent", () => {
@@ -99,7 +137,9 @@ test("serial ports go where they are sent", () => {
     { kind: "file", path: "/tmp/a" },
     { kind: "null" },
   ]);
-  assert.deepEqual(options(["-chardev", "file,id=c,path=x", "-serial", "chardev:c"]).serial, [{ kind: "file", path: "x" }]);
+  assert.deepEqual(options(["-chardev", "file,id=c,path=x", "-serial", "chardev:c"]).serial, [
+    { kind: "file", path: "x" },
+  ]);
 });
 
 test("help lists every flag", () => {

@@ -28,7 +28,11 @@ function parse(args: readonly string[]): CompareRequest {
       `usage: lapwing compare A B [--instructions N] -- FLAGS, where A and B are of ${subjectNames.join(", ")}.`,
     );
   }
-  return { names: [own[0]!, own[1]!], instructions: Math.floor(instructions), flags: args.slice(separator + 1) as string[] };
+  return {
+    names: [own[0]!, own[1]!],
+    instructions: Math.floor(instructions),
+    flags: args.slice(separator + 1) as string[],
+  };
 }
 
 /** Ascending whole numbers from just above `low` to `high`, at most so many. */
@@ -67,7 +71,8 @@ async function showStates(a: Subject, b: Subject, stop: number): Promise<void> {
   const differing = differingLines(stateA, stateB);
   say(`state after instruction ${stop}: - ${a.name}, + ${b.name}`);
   for (const line of differing.slice(0, 200)) say(line);
-  if (differing.length === 0) say("(what the state listing shows is equal: the difference lies in memory or a hidden field)");
+  if (differing.length === 0)
+    say("(what the state listing shows is equal: the difference lies in memory or a hidden field)");
 }
 
 export async function compare(args: readonly string[]): Promise<number> {
@@ -83,7 +88,10 @@ export async function compare(args: readonly string[]): Promise<number> {
         say(`equal: ${a.name} and ${b.name} after ${instructions} instructions, hash ${result.last}`);
         return 0;
       }
-      throw new LapwingError("engine", `compare: a difference below ${high} did not appear again: a run does not repeat itself.`);
+      throw new LapwingError(
+        "engine",
+        `compare: a difference below ${high} did not appear again: a run does not repeat itself.`,
+      );
     }
     if (result.high - result.low <= 1) {
       say(`first difference: instruction ${result.high} (equal after ${result.low})`);

@@ -10,8 +10,14 @@ const places = ["../wasm/lapwing.wasm", "../../dist/lapwing/lapwing.wasm", "./la
 export function enginePath(): string {
   const chosen = process.env["LAPWING_WASM"];
   if (chosen) return chosen;
-  const found = places.map((place) => fileURLToPath(new URL(place, import.meta.url))).find((path) => fs.existsSync(path));
-  if (!found) throw new LapwingError("bad_file", "the engine (lapwing.wasm) has not been built; run `npm run build` first.");
+  const found = places
+    .map((place) => fileURLToPath(new URL(place, import.meta.url)))
+    .find((path) => fs.existsSync(path));
+  if (!found)
+    throw new LapwingError(
+      "bad_file",
+      "the engine (lapwing.wasm) has not been built; run `npm run build` first.",
+    );
   return found;
 }
 

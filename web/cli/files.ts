@@ -22,7 +22,8 @@ export function readInput(what: string, path: string): Uint8Array {
   } catch (error) {
     throw new LapwingError("bad_file", `cannot read ${what} '${path}': ${reasonOf(error)}.`);
   }
-  if (bytes.length === 0) throw new LapwingError("bad_file", `cannot use ${what} '${path}': the file is empty.`);
+  if (bytes.length === 0)
+    throw new LapwingError("bad_file", `cannot use ${what} '${path}': the file is empty.`);
   return bytes;
 }
 
@@ -40,7 +41,7 @@ const pause = new Int32Array(new SharedArrayBuffer(4));
 /** Writes everything, also to a terminal or pipe that is momentarily full; false when nobody reads any more. */
 export function writeFully(descriptor: number, data: string | Uint8Array): boolean {
   const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     try {
       at += fs.writeSync(descriptor, bytes, at);
     } catch (error) {

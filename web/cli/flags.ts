@@ -109,7 +109,9 @@ export const flags: Flag[] = (Object.keys(rows) as GroupName[]).flatMap((group) 
   rows[group].map(([name, value, help, extra]) => ({ name, value, help, group, ...extra }) as Flag),
 );
 
-const byName = new Map(flags.flatMap((flag) => [flag.name, ...(flag.alias ?? [])].map((name) => [name, flag] as const)));
+const byName = new Map(
+  flags.flatMap((flag) => [flag.name, ...(flag.alias ?? [])].map((name) => [name, flag] as const)),
+);
 
 /** QEMU takes -flag and --flag alike. */
 const findFlag = (name: string): Flag | undefined =>
@@ -131,7 +133,8 @@ export function parseFlags(args: readonly string[]): ParsedFlags {
       continue;
     }
     const value = inline ?? args[++i];
-    if (value === undefined) throw new LapwingError("bad_option", `${name} needs a value: ${name} ${flag.value}`);
+    if (value === undefined)
+      throw new LapwingError("bad_option", `${name} needs a value: ${name} ${flag.value}`);
     if (flag.support) continue;
     parsed.set(flag.name, flag.repeatable ? [...(parsed.get(flag.name) ?? []), value] : [value]);
   }
@@ -146,9 +149,15 @@ function splitInline(arg: string): [string, string | undefined] {
 
 function unknownFlag(arg: string): LapwingError {
   if (!arg.startsWith("-")) {
-    return new LapwingError("not_supported", `'${arg}' is not a flag; a disk image as a bare argument is not supported yet.`);
+    return new LapwingError(
+      "not_supported",
+      `'${arg}' is not a flag; a disk image as a bare argument is not supported yet.`,
+    );
   }
-  return new LapwingError("bad_option", `unknown flag ${arg}; the nearest is ${nearest(arg, [...byName.keys()])} (-help lists all).`);
+  return new LapwingError(
+    "bad_option",
+    `unknown flag ${arg}; the nearest is ${nearest(arg, [...byName.keys()])} (-help lists all).`,
+  );
 }
 
 export function nearest(word: string, candidates: readonly string[]): string {
@@ -176,13 +185,22 @@ function editDistance(a: string, b: string): number {
 }
 
 export function helpText(): string {
-  const lines = ["usage: lapwing -kernel FILE [-initrd FILE] [-append TEXT] [flags]", "       lapwing compare A B -- FLAGS", ""];
+  const lines = [
+    "usage: lapwing -kernel FILE [-initrd FILE] [-append TEXT] [flags]",
+    "       lapwing compare A B -- FLAGS",
+    "",
+  ];
   for (const group of Object.keys(groups) as GroupName[]) {
     lines.push(`${groups[group]}:`);
     for (const flag of flags.filter((f) => f.group === group)) {
       const names = [flag.name, ...(flag.alias ?? [])].join(", ");
       const left = `  ${names}${flag.value ? ` ${flag.value}` : ""}`;
-      const note = flag.support === "later" ? " (not supported yet)" : flag.support === "ignored" ? " (accepted, no effect)" : "";
+      const note =
+        flag.support === "later"
+          ? " (not supported yet)"
+          : flag.support === "ignored"
+            ? " (accepted, no effect)"
+            : "";
       lines.push(`${left.padEnd(32)} ${flag.help}${note}`);
     }
     lines.push("");

@@ -14,7 +14,10 @@ function answer(flags: ParsedFlags): string | undefined {
   if (asksHelp("-cpu")) return cpuModels.map((name) => `${name}\n`).join("");
   if (asksHelp("-machine")) return "pc    i440FX and PIIX (default)\n";
   if (asksHelp("-accel")) return "interp\ntcg (the fastest there is; today interp)\n";
-  if (asksHelp("-device")) return Object.entries(devices).map(([name, text]) => `${name},${text}\n`).join("");
+  if (asksHelp("-device"))
+    return Object.entries(devices)
+      .map(([name, text]) => `${name},${text}\n`)
+      .join("");
   return undefined;
 }
 

@@ -40,7 +40,8 @@ export interface Options {
 
 const second = 1e9;
 const bad = (message: string): LapwingError => new LapwingError("bad_option", message);
-const later = (what: string): LapwingError => new LapwingError("not_supported", `${what} is not supported yet.`);
+const later = (what: string): LapwingError =>
+  new LapwingError("not_supported", `${what} is not supported yet.`);
 
 /** The engine knows these models and devices, and explains mistakes itself; here they are listed for `help`. */
 export const cpuModels = ["max", "qemu64", "qemu32", "pentium3"] as const;
@@ -55,9 +56,12 @@ export function optionsFrom(flags: ParsedFlags, inputIsInteractive: boolean): Op
   const one = (name: string): string | undefined => flags.get(name)?.at(-1);
   const all = (name: string): string[] => flags.get(name) ?? [];
   checkFixedChoices(flags);
-  const automated = ["--expect", "--fail", "--send", "--timeout-virtual", "--replay"].some((name) => flags.has(name));
+  const automated = ["--expect", "--fail", "--send", "--timeout-virtual", "--replay"].some((name) =>
+    flags.has(name),
+  );
   const clock = one("--clock") ?? (automated || !inputIsInteractive ? "virtual" : "realtime");
-  if (clock !== "virtual" && clock !== "realtime") throw bad(`--clock is virtual or realtime, not '${clock}'.`);
+  if (clock !== "virtual" && clock !== "realtime")
+    throw bad(`--clock is virtual or realtime, not '${clock}'.`);
   const expect = all("--expect").map((text) => regex("--expect", text));
   const options: Options = {
     config: machineConfig(flags, clock),

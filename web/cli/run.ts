@@ -40,7 +40,8 @@ export async function run(options: Options): Promise<number> {
 /** A recorded log says which machine it belongs to: "LWINPUT1", u32 version, u32 length, text. */
 function recordedConfig(log: Uint8Array): string {
   const header = 16;
-  const length = log.length > header ? new DataView(log.buffer, log.byteOffset).getUint32(12, true) : Infinity;
+  const length =
+    log.length > header ? new DataView(log.buffer, log.byteOffset).getUint32(12, true) : Infinity;
   const isLog = new TextDecoder().decode(log.subarray(0, 8)) === "LWINPUT1" && header + length <= log.length;
   if (!isLog) throw new LapwingError("bad_file", "the input log is not one of Lapwing's, or is cut short.");
   return new TextDecoder().decode(log.subarray(header, header + length));

@@ -112,9 +112,13 @@ class NativeSubject implements Subject {
   }
 
   #execute(question: string): Promise<string> {
-    const binary = process.env["LAPWING_NATIVE"] ?? fileURLToPath(new URL("../native/lapwing_native", import.meta.url));
+    const binary =
+      process.env["LAPWING_NATIVE"] ?? fileURLToPath(new URL("../native/lapwing_native", import.meta.url));
     if (!fs.existsSync(binary)) {
-      throw new LapwingError("bad_file", "the native engine has not been built; run `npm run build:native` first.");
+      throw new LapwingError(
+        "bad_file",
+        "the native engine has not been built; run `npm run build:native` first.",
+      );
     }
     const { config, kernel, initrds } = this.#options;
     const args = configText(config).trim().split("\n");
@@ -122,7 +126,10 @@ class NativeSubject implements Subject {
     for (const { path } of initrds) args.push(`initrd=${path}`);
     return new Promise((resolve, reject) => {
       execFile(binary, [...args, question], { maxBuffer: 2 ** 28 }, (error, stdout, stderr) => {
-        if (error && !stdout) reject(new LapwingError("engine", `the native engine failed: ${stderr.trim() || messageOf(error)}`));
+        if (error && !stdout)
+          reject(
+            new LapwingError("engine", `the native engine failed: ${stderr.trim() || messageOf(error)}`),
+          );
         else resolve(stdout);
       });
     });

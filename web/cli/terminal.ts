@@ -92,7 +92,12 @@ export class Terminal {
       case "c":
         this.#inMonitor = !this.#inMonitor;
         this.#line = "";
-        writeFully(1, this.#inMonitor ? "\r\nLapwing monitor; `help` lists commands, Ctrl-A C goes back\r\n(lapwing) " : "\r\n");
+        writeFully(
+          1,
+          this.#inMonitor
+            ? "\r\nLapwing monitor; `help` lists commands, Ctrl-A C goes back\r\n(lapwing) "
+            : "\r\n",
+        );
         break;
       case "h":
         writeFully(1, "\r\nCtrl-A X  end\r\nCtrl-A C  monitor / console\r\nCtrl-A Ctrl-A  send Ctrl-A\r\n");
@@ -107,7 +112,10 @@ export class Terminal {
       const line = this.#line.trim();
       this.#line = "";
       const answer = line ? this.#handlers.monitorLine(line) : "";
-      writeFully(1, `\r\n${answer.replace(/\r?\n/g, "\r\n")}${answer && !answer.endsWith("\n") ? "\r\n" : ""}(lapwing) `);
+      writeFully(
+        1,
+        `\r\n${answer.replace(/\r?\n/g, "\r\n")}${answer && !answer.endsWith("\n") ? "\r\n" : ""}(lapwing) `,
+      );
     } else if (byte === 127 || byte === 8) {
       if (this.#line) writeFully(1, "\b \b");
       this.#line = this.#line.slice(0, -1);

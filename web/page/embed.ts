@@ -9,7 +9,18 @@ import type { LapwingPc } from "../src/element/element";
 import "../src/element/element";
 import { loadGuests } from "./guests";
 
-const attributes = ["kernel", "initrd", "append", "memory", "cpus", "cpu", "view", "controls", "theme", "label"];
+const attributes = [
+  "kernel",
+  "initrd",
+  "append",
+  "memory",
+  "cpus",
+  "cpu",
+  "view",
+  "controls",
+  "theme",
+  "label",
+];
 const loadable = ["kernel", "initrd", "append", "memory", "cpus", "cpu"];
 
 interface Message {
@@ -76,13 +87,20 @@ if (guestName !== null) {
     if (!parameters.has("memory")) pc.setAttribute("memory", guest.memory);
   } else pc.setAttribute("note", `There is no guest '${guestName}' here.`);
 }
-pc.addEventListener("lapwing-state", (event) => send({ type: "state", ...(event as CustomEvent<object>).detail }));
-pc.addEventListener("lapwing-exit", (event) => send({ type: "exit", ...(event as CustomEvent<object>).detail }));
+pc.addEventListener("lapwing-state", (event) =>
+  send({ type: "state", ...(event as CustomEvent<object>).detail }),
+);
+pc.addEventListener("lapwing-exit", (event) =>
+  send({ type: "exit", ...(event as CustomEvent<object>).detail }),
+);
 pc.addEventListener("lapwing-error", (event) =>
   send({ type: "error", ...toPlain((event as CustomEvent<{ error: unknown }>).detail.error) }),
 );
 pc.addEventListener("lapwing-serial", (event) =>
-  send({ type: "serial", text: decoder.decode((event as CustomEvent<{ bytes: Uint8Array }>).detail.bytes, { stream: true }) }),
+  send({
+    type: "serial",
+    text: decoder.decode((event as CustomEvent<{ bytes: Uint8Array }>).detail.bytes, { stream: true }),
+  }),
 );
 document.body.append(pc);
 send({ type: "ready" });

@@ -29,7 +29,11 @@ export async function loadGuests(): Promise<Guest[]> {
   }
 }
 
-const architectures: Record<string, string> = { amd64: "64-bit x86", x86_64: "64-bit x86", i386: "32-bit x86" };
+const architectures: Record<string, string> = {
+  amd64: "64-bit x86",
+  x86_64: "64-bit x86",
+  i386: "32-bit x86",
+};
 
 export function describe(guest: Guest): string {
   const parts = [architectures[guest.arch] ?? guest.arch];

@@ -2,7 +2,14 @@ import { type LapwingPc } from "../src/element/element";
 import "../src/element/element";
 import { describe, loadGuests, type Guest } from "./guests";
 
-const commands = ["uname -a", "cat /proc/interrupts", "cat /proc/cpuinfo", "dmesg | tail", "free -m", "poweroff"];
+const commands = [
+  "uname -a",
+  "cat /proc/interrupts",
+  "cat /proc/cpuinfo",
+  "dmesg | tail",
+  "free -m",
+  "poweroff",
+];
 const memories = ["64M", "128M", "256M", "512M", "1G"];
 const mostCpus = 4;
 
@@ -22,13 +29,19 @@ const chosenGuest = (): Guest | undefined =>
   guests.find(({ name }) => name === find<HTMLInputElement>("input[name=guest]:checked")?.value);
 
 function fillSelect(select: HTMLSelectElement, values: string[], chosen: string): void {
-  select.replaceChildren(...values.map((value) => new Option(value, value, value === chosen, value === chosen)));
+  select.replaceChildren(
+    ...values.map((value) => new Option(value, value, value === chosen, value === chosen)),
+  );
 }
 
 function guestCard(guest: Guest, isFirst: boolean): HTMLLabelElement {
   const label = document.createElement("label");
   label.className = "guest";
-  const input = Object.assign(document.createElement("input"), { type: "radio", name: "guest", value: guest.name });
+  const input = Object.assign(document.createElement("input"), {
+    type: "radio",
+    name: "guest",
+    value: guest.name,
+  });
   input.checked = isFirst;
   const title = Object.assign(document.createElement("strong"), { textContent: guest.title });
   const note = Object.assign(document.createElement("small"), { textContent: describe(guest) });
@@ -122,7 +135,11 @@ function offerCommands(): void {
 
 async function main(): Promise<void> {
   fillSelect(memory, memories, "256M");
-  fillSelect(cpus, Array.from({ length: mostCpus }, (_, i) => String(i + 1)), "1");
+  fillSelect(
+    cpus,
+    Array.from({ length: mostCpus }, (_, i) => String(i + 1)),
+    "1",
+  );
   acceptDrops();
   offerCommands();
   guests = await loadGuests();

@@ -45,7 +45,8 @@ export interface PCEvents {
   progress: (progress: Extract<SessionEvent, { event: "progress" }>) => void;
 }
 
-const isNode = typeof process === "object" && typeof process.versions?.node === "string" && typeof window === "undefined";
+const isNode =
+  typeof process === "object" && typeof process.versions?.node === "string" && typeof window === "undefined";
 const ownFile = (name: string): string => new URL(name, import.meta.url).href;
 const tripleFaultStatus = 3;
 const mostKept = 1 << 20;
@@ -57,7 +58,10 @@ export class PC {
   readonly irq: Irq;
   readonly #client: Client;
   readonly #listeners: { [K in keyof PCEvents]: Set<PCEvents[K]> } = {
-    serial: new Set(), exit: new Set(), error: new Set(), progress: new Set(),
+    serial: new Set(),
+    exit: new Set(),
+    error: new Set(),
+    progress: new Set(),
   };
   #end: LapwingError | undefined;
 
@@ -322,7 +326,8 @@ async function makeClient(onEvent: (event: SessionEvent) => void): Promise<Clien
 
 function configFrom(options: BootOptions): MachineConfig {
   const { memory, cpus, cpu, seed, noReboot, devices, append } = options;
-  const bytes = memory === undefined ? defaultMemory : parseMemory(typeof memory === "number" ? `${memory}B` : memory);
+  const bytes =
+    memory === undefined ? defaultMemory : parseMemory(typeof memory === "number" ? `${memory}B` : memory);
   const rtc = options.clock === "realtime" ? Math.floor(Date.now() / 1000) : undefined;
   return { memory: bytes, cpus, cpu, seed, noReboot, devices, append, rtc };
 }
@@ -330,7 +335,8 @@ function configFrom(options: BootOptions): MachineConfig {
 async function bootFiles(options: BootOptions): Promise<BootFile[]> {
   if (!options.kernel) throw new LapwingError("bad_option", "PC.boot needs a kernel.");
   const files: BootFile[] = [{ kind: "kernel", name: "the kernel", source: await toSource(options.kernel) }];
-  if (options.initrd) files.push({ kind: "initrd", name: "the initrd", source: await toSource(options.initrd) });
+  if (options.initrd)
+    files.push({ kind: "initrd", name: "the initrd", source: await toSource(options.initrd) });
   return files;
 }
 
@@ -346,7 +352,9 @@ async function toSource(input: Input): Promise<FileSource> {
 async function readLocal(pathOrUrl: string): Promise<Uint8Array> {
   const fs = await import(/* @vite-ignore */ ["node", "fs/promises"].join(":"));
   try {
-    const bytes = new Uint8Array(await fs.readFile(pathOrUrl.startsWith("file:") ? new URL(pathOrUrl) : pathOrUrl));
+    const bytes = new Uint8Array(
+      await fs.readFile(pathOrUrl.startsWith("file:") ? new URL(pathOrUrl) : pathOrUrl),
+    );
     if (bytes.length > 0) return bytes;
   } catch {
     throw new LapwingError("bad_file", `Cannot read '${pathOrUrl}'; is the path right?`);

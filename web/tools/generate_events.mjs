@@ -21,12 +21,16 @@ const words = (name) => name.replace(/([a-z0-9])([A-Z])/g, "$1 $2").toLowerCase(
 
 export function generateEventNames() {
   const source = readFileSync(path.join(root, "core/irq_trace.h"), "utf8").replace(/\/\/[^\n]*/g, "");
-  const list = (name, names) => `export const ${name} = [\n${names.map((n) => `  "${n}",`).join("\n")}\n] as const;\n`;
+  const list = (name, names) =>
+    `export const ${name} = [\n${names.map((n) => `  "${n}",`).join("\n")}\n] as const;\n`;
   return (
     "// Generated from core/irq_trace.h by `npm run build:door`: do not edit.\n" +
     list("eventKinds", enumerators(source, "IrqEventKind").map(words)) +
     "\n" +
-    list("deviceNames", enumerators(source, "DeviceId").map((name) => name.toLowerCase()))
+    list(
+      "deviceNames",
+      enumerators(source, "DeviceId").map((name) => name.toLowerCase()),
+    )
   );
 }
 

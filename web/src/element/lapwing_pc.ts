@@ -130,7 +130,8 @@ export class LapwingPc extends HTMLElement {
   }
   /** The monitor's questions: "info pic", "registers" ... */
   query(question: string): Promise<string> {
-    if (!this.#client) return Promise.reject(new LapwingError("stopped", "The machine has not been started."));
+    if (!this.#client)
+      return Promise.reject(new LapwingError("stopped", "The machine has not been started."));
     return this.#client.request("query", question);
   }
 
@@ -155,8 +156,11 @@ export class LapwingPc extends HTMLElement {
 
   #config() {
     const memory = this.getAttribute("memory");
-    const view = this.getAttribute("view")?.split(/\s+/).find((name) => name && !views.includes(name));
-    if (view) throw new LapwingError("not_supported", `view="${view}" is not supported yet; use view="terminal".`);
+    const view = this.getAttribute("view")
+      ?.split(/\s+/)
+      .find((name) => name && !views.includes(name));
+    if (view)
+      throw new LapwingError("not_supported", `view="${view}" is not supported yet; use view="terminal".`);
     return {
       memory: memory ? parseMemory(memory) : defaultMemory,
       cpus: Number(this.getAttribute("cpus") ?? 1),
@@ -230,7 +234,9 @@ export class LapwingPc extends HTMLElement {
     this.#downloads.set(event.file, { loaded: event.loaded, total: event.total });
     const all = [...this.#downloads.values()];
     const loaded = all.reduce((sum, file) => sum + file.loaded, 0);
-    const total = all.every((file) => file.total) ? all.reduce((sum, file) => sum + file.total!, 0) : undefined;
+    const total = all.every((file) => file.total)
+      ? all.reduce((sum, file) => sum + file.total!, 0)
+      : undefined;
     const size = (bytes: number) => (bytes / mebibyte).toFixed(1);
     const detail = total ? `${size(loaded)} of ${size(total)} MB` : `${size(loaded)} MB`;
     this.#view.showProgress("download", detail, total ? loaded / total : undefined);

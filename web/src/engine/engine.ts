@@ -41,7 +41,10 @@ export class Engine {
 
   /** Takes the `key=value` lines themselves, such as those of a recorded run. */
   createFromText(text: string): void {
-    this.#check(this.#withBytes(utf8(text), (at, size) => this.#door.lw_create(at, size)), "bad_option");
+    this.#check(
+      this.#withBytes(utf8(text), (at, size) => this.#door.lw_create(at, size)),
+      "bad_option",
+    );
     this.#statusAt = this.#door.lw_status();
   }
 
@@ -119,7 +122,10 @@ export class Engine {
 
   /** Answers a question such as "info pic"; throws when the engine does not understand it. */
   query(question: string): string {
-    this.#check(this.#withBytes(utf8(question), (at, size) => this.#door.lw_query(at, size)), "bad_option");
+    this.#check(
+      this.#withBytes(utf8(question), (at, size) => this.#door.lw_query(at, size)),
+      "bad_option",
+    );
     return new TextDecoder().decode(this.#textBytes());
   }
 
@@ -141,7 +147,10 @@ export class Engine {
     return bytes;
   }
   loadSnapshot(bytes: Uint8Array): void {
-    this.#check(this.#withBytes(bytes, (at, size) => this.#door.lw_snapshot_load(at, size)), "bad_file");
+    this.#check(
+      this.#withBytes(bytes, (at, size) => this.#door.lw_snapshot_load(at, size)),
+      "bad_file",
+    );
   }
 
   /** Starts recording interrupt events; 0 records ends it. */
@@ -160,7 +169,10 @@ export class Engine {
     this.#check(this.#door.lw_log_start(0, 0, 0), "engine");
   }
   replayInputs(log: Uint8Array): void {
-    this.#check(this.#withBytes(log, (at, size) => this.#door.lw_log_start(1, at, size)), "bad_file");
+    this.#check(
+      this.#withBytes(log, (at, size) => this.#door.lw_log_start(1, at, size)),
+      "bad_file",
+    );
   }
   takeInputLog(): Uint8Array {
     this.#check(this.#door.lw_log_take(), "engine");
@@ -217,7 +229,8 @@ export function configText(config: MachineConfig): string {
   const lines = [`memory=${config.memory}`];
   const add = (key: string, value: string | number | undefined) => {
     if (value === undefined) return;
-    if (String(value).includes("\n")) throw new LapwingError("bad_option", `${key} may not contain a line break.`);
+    if (String(value).includes("\n"))
+      throw new LapwingError("bad_option", `${key} may not contain a line break.`);
     lines.push(`${key}=${value}`);
   };
   add("cpus", config.cpus);

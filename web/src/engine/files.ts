@@ -4,7 +4,11 @@ import type { FileSource } from "./protocol";
 export type OnProgress = (loaded: number, total: number | undefined) => void;
 
 /** The bytes of a file, with progress while they arrive; the error says which file and why. */
-export async function readSource(name: string, source: FileSource, onProgress?: OnProgress): Promise<Uint8Array> {
+export async function readSource(
+  name: string,
+  source: FileSource,
+  onProgress?: OnProgress,
+): Promise<Uint8Array> {
   if ("bytes" in source) return source.bytes;
   if ("blob" in source) return readBlob(name, source.blob);
   const response = await fetchFile(name, source.url);
@@ -21,7 +25,10 @@ export async function fetchFile(name: string, url: string): Promise<Response> {
     throw new LapwingError("network", `Cannot download ${name} from ${url}: ${messageOf(error)}.`);
   }
   if (!response.ok) {
-    throw new LapwingError("network", `Cannot download ${name} from ${url}: the server answered ${response.status}.`);
+    throw new LapwingError(
+      "network",
+      `Cannot download ${name} from ${url}: the server answered ${response.status}.`,
+    );
   }
   return response;
 }

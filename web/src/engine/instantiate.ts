@@ -16,7 +16,8 @@ export interface Instance {
 
 /** The smallest module that uses a v128: engines without SIMD refuse it. */
 const simdProbe = new Uint8Array([
-  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11,
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98,
+  11,
 ]);
 
 /** Throws when this browser or Node cannot run the engine at all. */
@@ -66,7 +67,10 @@ export function instantiateEngine(module: WebAssembly.Module, guestBytes: number
   const door = exports as unknown as DoorFunctions;
   const version = door.lw_door_version();
   if (version !== doorVersion) {
-    throw new LapwingError("engine", `The engine speaks door version ${version}, its host ${doorVersion}; rebuild both.`);
+    throw new LapwingError(
+      "engine",
+      `The engine speaks door version ${version}, its host ${doorVersion}; rebuild both.`,
+    );
   }
   return { door, memory };
 }
@@ -74,13 +78,19 @@ export function instantiateEngine(module: WebAssembly.Module, guestBytes: number
 function createMemory(guestBytes: number): WebAssembly.Memory {
   const bytes = engineHeapBytes + guestBytes;
   if (bytes > maximumBytes) {
-    throw new LapwingError("bad_option", `${Math.round(guestBytes / mebibyte)} MiB of guest memory is too much; at most 2048 MiB.`);
+    throw new LapwingError(
+      "bad_option",
+      `${Math.round(guestBytes / mebibyte)} MiB of guest memory is too much; at most 2048 MiB.`,
+    );
   }
   try {
     return new WebAssembly.Memory({ initial: Math.ceil(bytes / wasmPage), maximum: maximumBytes / wasmPage });
   } catch {
     const size = Math.round(guestBytes / mebibyte);
-    throw new LapwingError("host", `There is no room for ${size} MiB of guest memory; ask for less, or close other tabs.`);
+    throw new LapwingError(
+      "host",
+      `There is no room for ${size} MiB of guest memory; ask for less, or close other tabs.`,
+    );
   }
 }
 
@@ -105,7 +115,10 @@ function engineImports(memory: WebAssembly.Memory): ImportTable {
     env: {
       memory,
       engine_failure: (file: number, line: number, condition: number): never => {
-        throw new LapwingError("engine", `The engine broke its own rule at ${cString(file)}:${line}: ${cString(condition)}.`);
+        throw new LapwingError(
+          "engine",
+          `The engine broke its own rule at ${cString(file)}:${line}: ${cString(condition)}.`,
+        );
       },
       emscripten_notify_memory_growth: () => {},
       abort: fail("it aborted"),
@@ -139,7 +152,10 @@ function engineImports(memory: WebAssembly.Memory): ImportTable {
 function refuseUnknownImports(module: WebAssembly.Module, imports: ImportTable): void {
   for (const { module: from, name } of WebAssembly.Module.imports(module)) {
     if (imports[from]?.[name] === undefined) {
-      throw new LapwingError("engine", `The engine asks its host for ${from}.${name}, which does not exist; rebuild it.`);
+      throw new LapwingError(
+        "engine",
+        `The engine asks its host for ${from}.${name}, which does not exist; rebuild it.`,
+      );
     }
   }
 }

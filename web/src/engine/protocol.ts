@@ -53,7 +53,8 @@ export interface Statistics {
   isRunning: boolean;
 }
 
-export type EndReason = "power-off" | "reset" | "triple-fault" | "exit" | "idle" | "replay-end" | "breakpoint";
+export type EndReason =
+  "power-off" | "reset" | "triple-fault" | "exit" | "idle" | "replay-end" | "breakpoint";
 
 export type SessionEvent =
   | { event: "progress"; stage: "download"; file: string; loaded: number; total: number | undefined }
@@ -65,7 +66,4 @@ export type SessionEvent =
 
 /** Messages between a page and its Worker. */
 export type ToWorker = { id: number; name: RequestName; argument: unknown };
-export type FromWorker =
-  | { id: number; result: unknown }
-  | { id: number; error: PlainError }
-  | SessionEvent;
+export type FromWorker = { id: number; result: unknown } | { id: number; error: PlainError } | SessionEvent;

@@ -8,12 +8,17 @@ const drainedRecords = 4096;
  * Runs in virtual time to an exact instruction count, without inputs; false when the machine ended before. Each call
  * of `patience` gives the most instructions of the next piece: however it is cut, the run is the same.
  */
-export function runTo(engine: Engine, instructions: number, patience: () => number = () => Infinity): boolean {
+export function runTo(
+  engine: Engine,
+  instructions: number,
+  patience: () => number = () => Infinity,
+): boolean {
   while (engine.instructions < instructions) {
     const stop = engine.run(Math.min(instructions - engine.instructions, patience()), Infinity);
     for (const port of uarts) engine.serialOutput(port);
     if (stop === DoorStop.TraceFull) engine.takeTrace(drainedRecords);
-    else if (stop !== DoorStop.Patience && stop !== DoorStop.Halted) return engine.instructions >= instructions;
+    else if (stop !== DoorStop.Patience && stop !== DoorStop.Halted)
+      return engine.instructions >= instructions;
   }
   return true;
 }

@@ -7,7 +7,15 @@ import { compileEngine, instantiateEngine, requireWebAssembly } from "./instanti
 import { Pump } from "./pump";
 import { hashesAt, randomPatience } from "./run_to";
 import type {
-  BootFile, BootRequest, EndReason, FileSource, ReplyOf, RequestName, RequestOf, SessionEvent, Statistics,
+  BootFile,
+  BootRequest,
+  EndReason,
+  FileSource,
+  ReplyOf,
+  RequestName,
+  RequestOf,
+  SessionEvent,
+  Statistics,
 } from "./protocol";
 
 const uarts = 2;
@@ -154,7 +162,8 @@ export class Session {
 
   #hashesAt({ stops, patience }: RequestOf<"hashesAt">): string[] {
     const { engine, pump } = this.#machine;
-    if (pump.isRunning) throw new LapwingError("bad_option", "Pause the machine before hashing at positions.");
+    if (pump.isRunning)
+      throw new LapwingError("bad_option", "Pause the machine before hashing at positions.");
     return hashesAt(engine, stops, patience === undefined ? undefined : randomPatience(patience));
   }
 

@@ -4,7 +4,10 @@ import type { FromWorker, RequestName, SessionEvent, ToWorker } from "./protocol
 import { Session } from "./session";
 
 const post = (message: FromWorker, transfer: Transferable[] = []): void =>
-  (self as unknown as { postMessage(message: FromWorker, transfer: Transferable[]): void }).postMessage(message, transfer);
+  (self as unknown as { postMessage(message: FromWorker, transfer: Transferable[]): void }).postMessage(
+    message,
+    transfer,
+  );
 
 const session = new Session((event: SessionEvent) =>
   post(event, event.event === "serial" ? [event.bytes.buffer as ArrayBuffer] : []),

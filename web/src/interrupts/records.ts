@@ -58,8 +58,10 @@ export function toText(record: IrqRecord): string {
   const vector = record.vector === undefined ? "" : ` vector 0x${record.vector.toString(16)}`;
   const cpu = record.cpu === undefined ? "" : ` cpu${record.cpu}`;
   const where = `${(record.ns / 1e9).toFixed(9)}s ${record.instructions}`;
-  return `${where}${cpu} ${record.device}${record.instance}: ${record.kind} line ${record.line}${vector} ` +
-    `data ${hex(record.data)} rip ${hex(record.rip)} cause ${record.cause}\n`;
+  return (
+    `${where}${cpu} ${record.device}${record.instance}: ${record.kind} line ${record.line}${vector} ` +
+    `data ${hex(record.data)} rip ${hex(record.rip)} cause ${record.cause}\n`
+  );
 }
 
 /** Events for the Perfetto / Chrome trace viewer: one track a device, and arrows along each journey. */
@@ -77,8 +79,14 @@ export class PerfettoWriter {
   add(record: IrqRecord): void {
     const ts = record.ns / 1000;
     const tid = this.#track(record);
-    const args = { line: record.line, vector: record.vector, cause: record.cause, instructions: record.instructions,
-      rip: hex(record.rip), data: hex(record.data) };
+    const args = {
+      line: record.line,
+      vector: record.vector,
+      cause: record.cause,
+      instructions: record.instructions,
+      rip: hex(record.rip),
+      data: hex(record.data),
+    };
     this.#event({ name: record.kind, cat: "irq", ph: "X", ts, dur: 0.1, pid: 1, tid, args });
     if (record.cause === 0) return;
     const ph = this.#journeys.has(record.cause) ? "t" : "s";

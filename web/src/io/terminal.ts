@@ -11,22 +11,55 @@ export interface TerminalOptions {
   onResize(columns: number, rows: number): void;
 }
 
-const fontFamily = 'ui-monospace, "SF Mono", "Cascadia Mono", "JetBrains Mono", "DejaVu Sans Mono", Menlo, monospace';
+const fontFamily =
+  'ui-monospace, "SF Mono", "Cascadia Mono", "JetBrains Mono", "DejaVu Sans Mono", Menlo, monospace';
 
 const themes: Record<"light" | "dark", ITheme> = {
   dark: {
-    background: "#0d1518", foreground: "#d5e0de", cursor: "#5fe0bd", cursorAccent: "#0d1518",
-    selectionBackground: "#2c5a55", black: "#1a2529", red: "#ff8073", green: "#63d6a3", yellow: "#e6c46a",
-    blue: "#74b3ff", magenta: "#cf9bf5", cyan: "#5fd4d6", white: "#c7d3d1", brightBlack: "#6b7d80",
-    brightRed: "#ff9d92", brightGreen: "#86ebbf", brightYellow: "#f5d98d", brightBlue: "#9bc8ff",
-    brightMagenta: "#deb9fa", brightCyan: "#8ee8e8", brightWhite: "#f2f7f6",
+    background: "#0d1518",
+    foreground: "#d5e0de",
+    cursor: "#5fe0bd",
+    cursorAccent: "#0d1518",
+    selectionBackground: "#2c5a55",
+    black: "#1a2529",
+    red: "#ff8073",
+    green: "#63d6a3",
+    yellow: "#e6c46a",
+    blue: "#74b3ff",
+    magenta: "#cf9bf5",
+    cyan: "#5fd4d6",
+    white: "#c7d3d1",
+    brightBlack: "#6b7d80",
+    brightRed: "#ff9d92",
+    brightGreen: "#86ebbf",
+    brightYellow: "#f5d98d",
+    brightBlue: "#9bc8ff",
+    brightMagenta: "#deb9fa",
+    brightCyan: "#8ee8e8",
+    brightWhite: "#f2f7f6",
   },
   light: {
-    background: "#fbfcfb", foreground: "#1c2a2b", cursor: "#0b7f66", cursorAccent: "#fbfcfb",
-    selectionBackground: "#bfe5da", black: "#1c2a2b", red: "#b3261e", green: "#0b7548", yellow: "#7d5700",
-    blue: "#1b5fb8", magenta: "#7b3fa6", cyan: "#0b6f78", white: "#5d6c6d", brightBlack: "#6a797a",
-    brightRed: "#c9382f", brightGreen: "#0f8a56", brightYellow: "#8f6600", brightBlue: "#2a71d0",
-    brightMagenta: "#9151bd", brightCyan: "#0f8590", brightWhite: "#1c2a2b",
+    background: "#fbfcfb",
+    foreground: "#1c2a2b",
+    cursor: "#0b7f66",
+    cursorAccent: "#fbfcfb",
+    selectionBackground: "#bfe5da",
+    black: "#1c2a2b",
+    red: "#b3261e",
+    green: "#0b7548",
+    yellow: "#7d5700",
+    blue: "#1b5fb8",
+    magenta: "#7b3fa6",
+    cyan: "#0b6f78",
+    white: "#5d6c6d",
+    brightBlack: "#6a797a",
+    brightRed: "#c9382f",
+    brightGreen: "#0f8a56",
+    brightYellow: "#8f6600",
+    brightBlue: "#2a71d0",
+    brightMagenta: "#9151bd",
+    brightCyan: "#0f8590",
+    brightWhite: "#1c2a2b",
   },
 };
 
@@ -85,7 +118,10 @@ export class TerminalView {
   text(): string {
     if (this.#terminal.hasSelection()) return this.#terminal.getSelection();
     const { active } = this.#terminal.buffer;
-    const lines = Array.from({ length: active.length }, (_, i) => active.getLine(i)?.translateToString(true) ?? "");
+    const lines = Array.from(
+      { length: active.length },
+      (_, i) => active.getLine(i)?.translateToString(true) ?? "",
+    );
     return lines.join("\n").trimEnd() + "\n";
   }
   dispose(): void {

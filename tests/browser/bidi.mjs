@@ -61,7 +61,8 @@ class Socket {
       const short = bytes[1] & 127;
       const at = short === 127 ? 10 : short === 126 ? 4 : 2;
       if (bytes.length < at) return;
-      const size = short === 127 ? Number(bytes.readBigUInt64BE(2)) : short === 126 ? bytes.readUInt16BE(2) : short;
+      const size =
+        short === 127 ? Number(bytes.readBigUInt64BE(2)) : short === 126 ? bytes.readUInt16BE(2) : short;
       if (bytes.length < at + size) return;
       this.#buffer = bytes.subarray(at + size);
       this.#frame(bytes[0] & 15, (bytes[0] & 128) !== 0, bytes.subarray(at, at + size));
@@ -92,7 +93,10 @@ export class Firefox {
   async #start(executable) {
     this.#profile = fs.mkdtempSync(path.join(os.tmpdir(), "lapwing-firefox-"));
     const args = ["--headless", "--no-remote", "--profile", this.#profile, "--remote-debugging-port", "0"];
-    this.#child = spawn(executable, args, { stdio: ["ignore", "ignore", "pipe"], env: { ...process.env, HOME: this.#profile } });
+    this.#child = spawn(executable, args, {
+      stdio: ["ignore", "ignore", "pipe"],
+      env: { ...process.env, HOME: this.#profile },
+    });
     this.#socket = await Socket.connect(`${await this.#address()}/session`);
     this.#socket.onMessage = (text) => this.#answer(JSON.parse(text));
     await this.command("session.new", { capabilities: {} });
@@ -103,7 +107,10 @@ export class Firefox {
   #address() {
     return new Promise((resolve, reject) => {
       let log = "";
-      const timer = setTimeout(() => reject(new Error(`Firefox did not offer WebDriver BiDi:\n${log}`)), 60_000);
+      const timer = setTimeout(
+        () => reject(new Error(`Firefox did not offer WebDriver BiDi:\n${log}`)),
+        60_000,
+      );
       this.#child.stderr.setEncoding("utf8").on("data", (text) => {
         log += text;
         const address = /WebDriver BiDi listening on (ws:\/\/\S+)/.exec(log)?.[1];
@@ -150,7 +157,10 @@ export class Firefox {
       { type: "keyDown", value },
       { type: "keyUp", value },
     ]);
-    return this.command("input.performActions", { context: this.#context, actions: [{ type: "key", id: "keys", actions }] });
+    return this.command("input.performActions", {
+      context: this.#context,
+      actions: [{ type: "key", id: "keys", actions }],
+    });
   }
 
   async close() {

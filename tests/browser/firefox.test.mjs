@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import test from "node:test";
 import { Firefox } from "./bidi.mjs";
-import { servePage } from "./support.mjs";
+import { servePage } from "../boot/support.mjs";
 
 const executable = process.env.FIREFOX ?? ["/usr/bin/firefox-esr", "/usr/bin/firefox"].find(fs.existsSync);
 const bootSeconds = 300;
@@ -18,7 +18,9 @@ async function waitForTerminal(firefox, pattern, seconds) {
     if (pattern.test(text)) return;
     await new Promise((resolve) => setTimeout(resolve, 300));
   }
-  throw new Error(`${pattern} did not appear within ${seconds} s: ${await firefox.evaluate(cover)}\n${text.trim()}`);
+  throw new Error(
+    `${pattern} did not appear within ${seconds} s: ${await firefox.evaluate(cover)}\n${text.trim()}`,
+  );
 }
 
 test("the default guest boots in Firefox and answers what is typed", { timeout: 500_000 }, async () => {
@@ -30,7 +32,9 @@ test("the default guest boots in Firefox and answers what is typed", { timeout: 
     const start = 'document.querySelector("lapwing-pc").shadowRoot.querySelector(".start")';
     await firefox.evaluate(`new Promise((resolve) => setTimeout(resolve, 500)).then(() => ${start}.click())`);
     await waitForTerminal(firefox, /# \s*$/, bootSeconds);
-    await firefox.evaluate('document.querySelector("lapwing-pc").shadowRoot.querySelector("textarea").focus()');
+    await firefox.evaluate(
+      'document.querySelector("lapwing-pc").shadowRoot.querySelector("textarea").focus()',
+    );
     await firefox.type("echo $((6*7))\n");
     await waitForTerminal(firefox, /^42/m, 60);
   } finally {

@@ -2,7 +2,15 @@
 // another origin; errors a reader may meet.
 import assert from "node:assert/strict";
 import test from "node:test";
-import { launchChromium, servePage, servePages, waitForTerminal } from "./support.mjs";
+import {
+  guestFlags,
+  guests,
+  lapwing,
+  launchChromium,
+  servePage,
+  servePages,
+  waitForTerminal,
+} from "../boot/support.mjs";
 
 const bootSeconds = 240;
 const timeout = 400_000;
@@ -61,17 +69,17 @@ test("the default guest boots in the page and answers what is typed", { timeout 
 );
 
 test("the element runs from another origin inside a sandboxed frame", { timeout }, async () => {
-  const { guests } = await (await fetch(`${site.url}guests/guests.json`)).json();
-  const { kernel, initrd, append } = guests[0];
+  const { name, append } = guests[0];
+  const folder = `${site.url}guests/${name}`;
   const other = await servePages({
     "/": `<iframe sandbox="allow-scripts" src="/inner" width="900" height="600"></iframe>`,
     "/inner": `<!doctype html><script type="module" src="${site.url}lapwing/element.js"></script>
-      <lapwing-pc kernel="${site.url}guests/${kernel}" initrd="${site.url}guests/${initrd}" append="${append}" memory="256M" controls>
+      <lapwing-pc kernel="${folder}/vmlinuz" initrd="${folder}/initrd.gz" append="${append}" memory="256M" controls>
       </lapwing-pc>`,
   });
   try {
     await withPage(other.url, async (page, problems) => {
-      const frame = page.frames().find(({ parentFrame }) => parentFrame !== null && page.frames().length > 1) && page.frames()[1];
+      const [, frame] = page.frames();
       assert.equal(await frame.evaluate(() => self.origin), "null");
       await frame.getByRole("button", { name: start }).click();
       await waitForTerminal(frame, /# \s*$/, bootSeconds);
@@ -86,8 +94,10 @@ test("the element runs from another origin inside a sandboxed frame", { timeout 
 });
 
 test("an embedding page steers the frame through messages of a checked origin", { timeout }, async () => {
-  const other = await servePages({ "/": "<!doctype html><iframe width=800 height=500></iframe>", "/wrong": "<!doctype html><iframe></iframe>" });
-  const { guests } = await (await fetch(`${site.url}guests/guests.json`)).json();
+  const other = await servePages({
+    "/": "<!doctype html><iframe width=800 height=500></iframe>",
+    "/wrong": "<!doctype html><iframe></iframe>",
+  });
   const talk = (page, origin) =>
     page.evaluate(
       async ({ site, origin, guest }) => {
@@ -103,7 +113,8 @@ test("an embedding page steers the frame through messages of a checked origin", 
         send({ type: "start", id: 2 });
         const end = Date.now() + 120_000;
         const isDone = () => heard.some(({ type, text }) => type === "serial" && text.length > 0);
-        while (origin === location.origin && !isDone() && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 100));
+        while (origin === location.origin && !isDone() && Date.now() < end)
+          await new Promise((resolve) => setTimeout(resolve, 100));
         await new Promise((resolve) => setTimeout(resolve, 300));
         return heard.map(({ type, code }) => (code ? `${type} ${code}` : type));
       },
@@ -112,9 +123,12 @@ test("an embedding page steers the frame through messages of a checked origin", 
   try {
     await withPage(other.url, async (page) => {
       const heard = await talk(page, other.url);
-      for (const expected of ["ready", "pong", "error bad_option", "state", "done", "serial"]) assert.ok(heard.includes(expected), `${expected} in ${heard}`);
+      for (const expected of ["ready", "pong", "error bad_option", "state", "done", "serial"])
+        assert.ok(heard.includes(expected), `${expected} in ${heard}`);
     });
-    await withPage(`${other.url}/wrong`, async (page) => assert.deepEqual(await talk(page, "https://example.org"), []));
+    await withPage(`${other.url}/wrong`, async (page) =>
+      assert.deepEqual(await talk(page, "https://example.org"), []),
+    );
   } finally {
     await other.close();
   }
@@ -122,10 +136,13 @@ test("an embedding page steers the frame through messages of a checked origin", 
 
 test("the JavaScript interface boots a machine in a page", { timeout }, () =>
   withPage(site.url, async (page) => {
-    const { guests } = await (await fetch(`${site.url}guests/guests.json`)).json();
     const answer = await page.evaluate(async (guest) => {
       const { PC } = await import(new URL("lapwing/index.js", location.href).href);
-      const vm = await PC.boot({ ...guest, kernel: `guests/${guest.kernel}`, initrd: `guests/${guest.initrd}` });
+      const vm = await PC.boot({
+        ...guest,
+        kernel: `guests/${guest.name}/vmlinuz`,
+        initrd: `guests/${guest.name}/initrd.gz`,
+      });
       try {
         await vm.serial.waitFor(/# $/, { ms: 200_000 });
         await vm.serial.write("echo $((6*7))\r");
@@ -133,10 +150,34 @@ test("the JavaScript interface boots a machine in a page", { timeout }, () =>
       } finally {
         vm.dispose();
       }
-    }, { kernel: guests[0].kernel, initrd: guests[0].initrd, append: guests[0].append, memory: guests[0].memory });
+    }, guests[0]);
     assert.match(answer, /42/);
   }),
 );
+
+test("Chromium runs bit for bit as Node does", { timeout: 900_000 }, async () => {
+  const every = 40_000_000;
+  const stops = Array.from({ length: 5 }, (_, i) => every * (i + 1));
+  const flags = [...guestFlags(guests[0]), "--hash-every", String(every), "--timeout-virtual", "100"];
+  const { stderr } = await lapwing([...flags, "--expect", "no such text"]);
+  const inNode = stops.map((stop) => new RegExp(`^${stop} ([0-9a-f]{16})$`, "m").exec(stderr)?.[1]);
+  await withPage(site.url, async (page) => {
+    const inChromium = await page.evaluate(
+      async ({ stops, guest }) => {
+        const { PC } = await import(new URL("lapwing/index.js", location.href).href);
+        const files = { kernel: `guests/${guest.name}/vmlinuz`, initrd: `guests/${guest.name}/initrd.gz` };
+        const vm = await PC.boot({ ...files, append: guest.append, memory: guest.memory, paused: true });
+        try {
+          return await vm.hashesAt(stops, { patience: 99 });
+        } finally {
+          vm.dispose();
+        }
+      },
+      { stops, guest: guests[0] },
+    );
+    assert.deepEqual(inChromium, inNode);
+  });
+});
 
 const mishaps = [
   ["denied Workers", () => (globalThis.Worker = undefined), /may not start a Worker/],
@@ -166,7 +207,10 @@ test("a page whose policy forbids Workers says so", async () => {
   try {
     await page.route(site.url, async (route) => {
       const response = await route.fetch();
-      await route.fulfill({ response, headers: { ...response.headers(), "content-security-policy": "worker-src 'none'" } });
+      await route.fulfill({
+        response,
+        headers: { ...response.headers(), "content-security-policy": "worker-src 'none'" },
+      });
     });
     await page.goto(site.url);
     await page.getByRole("button", { name: start }).click();
