@@ -1,0 +1,122 @@
+#include "tests/differential/compare.h"
+
+#include <cinttypes>
+#include <cstdarg>
+#include <cstdio>
+
+#include "core/cpu/decode/decoder.h"
+#include "core/cpu/decode/disassembler.h"
+#include "core/cpu/decode/op_info.h"
+
+namespace lapwing::differential {
+
+namespace {
+
+constexpr const char* kNames[16] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+                                    "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
+
+// Compared in RFLAGS: the status flags, TF, DF, NT, AC, ID.
+constexpr u64 kComparedFlags = 0x244FD5;
+
+__attribute__((format(printf, 2, 3))) void add(std::string& text, const char* format, ...) {
+  char line[256];
+  va_list arguments;
+  va_start(arguments, format);
+  std::vsnprintf(line, sizeof line, format, arguments);
+  va_end(arguments);
+  text += line;
+}
+
+void compare_fp(const FpImage& host, const FpImage& guest, std::string& text) {
+  const auto field = [&](const char* name, unsigned at, unsigned size) {
+    u64 values[2] = {};
+    std::memcpy(&values[0], host.bytes + at, size);
+    std::memcpy(&values[1], guest.bytes + at, size);
+    if (values[0] != values[1]) {
+      add(text, "  %s: host %" PRIx64 " here %" PRIx64 "\n", name, values[0], values[1]);
+    }
+  };
+  field("fcw", 0, 2);
+  field("fsw", 2, 2);
+  field("ftw", 4, 1);
+  field("mxcsr", 24, 4);
+  const auto row = [&](char kind, unsigned number, unsigned at, unsigned size) {
+    u64 values[4] = {};
+    std::memcpy(&values[0], host.bytes + at, size);
+    std::memcpy(&values[2], guest.bytes + at, size);
+    if (values[0] == values[2] && values[1] == values[3]) return;
+    add(text, "  %s%u: host %016" PRIx64 ":%016" PRIx64 " here %016" PRIx64 ":%016" PRIx64 "\n",
+        kind == 's' ? "st" : "xmm", number, values[1], values[0], values[3], values[2]);
+  };
+  for (unsigned i = 0; i < 8; ++i) row('s', i, 32 + 16 * i, 10);
+  for (unsigned i = 0; i < 16; ++i) row('x', i, 160 + 16 * i, 16);
+}
+
+}  // namespace
+
+std::string compare(const Sequence& sequence, const Outcome& host, const Memory& host_memory, const Outcome& guest,
+                    const Memory& guest_memory) {
+  std::string text;
+  if (host.vector != guest.vector) add(text, "  vector: host %d here %d\n", host.vector, guest.vector);
+  if (host.registers.rip != guest.registers.rip) {
+    add(text, "  rip: host %" PRIx64 " here %" PRIx64 "\n", host.registers.rip, guest.registers.rip);
+  }
+  if (host.vector == guest.vector && host.vector == 14) {
+    if (host.cr2 != guest.cr2) add(text, "  cr2: host %" PRIx64 " here %" PRIx64 "\n", host.cr2, guest.cr2);
+    if (host.error_code != guest.error_code) {
+      add(text, "  error code: host %x here %x\n", host.error_code, guest.error_code);
+    }
+  }
+  // The upper halves and R8-R15 are not defined after 32-bit code.
+  const u64 mask = sequence.long_mode ? ~0ull : 0xFFFFFFFF;
+  for (unsigned i = 0; i < (sequence.long_mode ? 16u : 8u); ++i) {
+    const u64 a = host.registers.gpr[i] & mask;
+    const u64 b = guest.registers.gpr[i] & mask;
+    if (a != b) add(text, "  %s: host %016" PRIx64 " here %016" PRIx64 "\n", kNames[i], a, b);
+  }
+  const u64 host_flags = host.registers.rflags & kComparedFlags;
+  const u64 guest_flags = guest.registers.rflags & kComparedFlags;
+  if (host_flags != guest_flags) add(text, "  rflags: host %" PRIx64 " here %" PRIx64 "\n", host_flags, guest_flags);
+  compare_fp(host.registers.fp, guest.registers.fp, text);
+  if (std::memcmp(host_memory.bytes, guest_memory.bytes, kDataSize) != 0) {
+    unsigned shown = 0;
+    for (unsigned at = 0; at < kDataSize && shown < 8; ++at) {
+      if (host_memory.bytes[at] == guest_memory.bytes[at]) continue;
+      ++shown;
+      add(text, "  [%08" PRIx64 "]: host %02x here %02x\n", kDataBase + at, host_memory.bytes[at],
+          guest_memory.bytes[at]);
+    }
+  }
+  return text;
+}
+
+std::string describe(const Sequence& sequence) {
+  std::string text;
+  const Registers& r = sequence.registers;
+  add(text, "%d-bit, rflags %" PRIx64 ", fcw %02x%02x fsw %02x%02x mxcsr %02x%02x\n", sequence.long_mode ? 64 : 32,
+      r.rflags, r.fp.bytes[1], r.fp.bytes[0], r.fp.bytes[3], r.fp.bytes[2], r.fp.bytes[25], r.fp.bytes[24]);
+  for (unsigned i = 0; i < (sequence.long_mode ? 16u : 8u); ++i) {
+    add(text, "  %s %016" PRIx64 "%s", kNames[i], r.gpr[i], i % 4 == 3 ? "\n" : "");
+  }
+  const std::vector<u8> code = assemble(sequence);
+  u64 at = 0;
+  for (const Piece& piece : sequence.pieces) {
+    Instruction in;
+    const DecodeMode mode{.code_size = static_cast<u8>(sequence.long_mode ? 8 : 4), .flat = true};
+    decode(code.data() + at, static_cast<unsigned>(code.size() - at), mode, 0, in);
+    add(text, "  %08" PRIx64 "  ", sequence.start + at);
+    for (unsigned i = 0; i < piece.length; ++i) add(text, "%02x ", code[at + i]);
+    add(text, "  %s\n", disassemble(in, sequence.start + at).c_str());
+    at += piece.length;
+  }
+  return text;
+}
+
+std::string last_mnemonic(const Sequence& sequence) {
+  const Piece& piece = sequence.pieces.back();
+  Instruction in;
+  decode(piece.bytes, sizeof piece.bytes, {.code_size = static_cast<u8>(sequence.long_mode ? 8 : 4), .flat = true}, 0, in);
+  return op_info(in.op).mnemonic;
+}
+
+}  // namespace lapwing::differential

@@ -1,0 +1,23 @@
+// Runs a sequence on the host CPU (x86-64 Linux): 64-bit code, or 32-bit code in compatibility mode. The code is entered
+// by IRET with all registers loaded and leaves by a jump to a stub that stores them, or by a fault, whose signal handler
+// takes the registers from the signal frame.
+#pragma once
+
+#include "tests/differential/layout.h"
+
+namespace lapwing::differential {
+
+class Native {
+ public:
+  // False: this host cannot (message on stderr).
+  bool set_up();
+  Outcome run(const Sequence& sequence, const std::vector<u8>& code, Memory& memory);
+  // "GenuineIntel" and the like.
+  static std::string vendor();
+
+ private:
+  u8* code_alias_ = nullptr;  // the code pages, writable
+  u8* constants_alias_ = nullptr;
+};
+
+}  // namespace lapwing::differential
