@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import test from "node:test";
+import { commandDocPath, generateCommandDoc } from "../../web/tools/generate_command_doc.mjs";
 import { generate, generateFromSources, twinPath } from "../../web/tools/generate_door.mjs";
 import { eventNamesPath, generateEventNames } from "../../web/tools/generate_events.mjs";
 
@@ -10,6 +11,10 @@ test("door.ts is the twin of door.inc and door.h", () => {
 
 test("event_names.ts is the twin of irq_trace.h", () => {
   assert.equal(fs.readFileSync(eventNamesPath, "utf8"), generateEventNames(), "run `npm run build:door`");
+});
+
+test("docs/COMMAND.md lists the flags as they are", async () => {
+  assert.equal(fs.readFileSync(commandDocPath, "utf8"), await generateCommandDoc(), "run `npm run build:door`");
 });
 
 test("the generator understands enums, arrays and alignment, and refuses what it does not know", () => {
