@@ -38,7 +38,7 @@ BlockCache::BlockCache(PhysicalMemory& memory)
       buckets_(kBuckets, nullptr),
       instructions_(std::make_unique<Instruction[]>(kArenaInstructions)),
       blocks_(std::make_unique<Block[]>(kArenaBlocks)) {
-  by_page_.resize(memory.ram_size() / kPageSize);
+  by_page_.resize(static_cast<size_t>(memory.ram_size() / kPageSize));
   memory.on_code_write([this](u64 address, u64 size) { invalidate(address, size); });
 }
 
@@ -119,7 +119,7 @@ void BlockCache::insert(Block* block) {
   const auto note = [this, block](u64 address, u64 size) {
     u64 offset;
     if (!memory_.ram_page_number(address, offset)) return;  // ROM never changes
-    std::vector<Block*>& list = by_page_[offset];
+    std::vector<Block*>& list = by_page_[static_cast<size_t>(offset)];
     if (list.empty()) pages_in_use_.push_back(static_cast<u32>(offset));
     list.push_back(block);
     memory_.mark_code(address, size);
@@ -138,7 +138,7 @@ void BlockCache::invalidate(u64 address, u64 size) {
   for (u64 page = address & ~kPageMask; page < address + size; page += kPageSize) {
     u64 number;
     if (!memory_.ram_page_number(page, number)) continue;
-    std::vector<Block*>& list = by_page_[number];
+    std::vector<Block*>& list = by_page_[static_cast<size_t>(number)];
     if (list.empty()) continue;
     ++invalidations_;
     std::vector<Block*> kept;

@@ -180,7 +180,7 @@ std::vector<u8> boot_params(const LinuxBootRequest& request, const MemoryMap& ma
                             u64 initrd_address) {
   std::vector<u8> page(kBootParamsSize);
   const u64 end = std::min<u64>({header.header_end, request.kernel.data.size(), kE820Table});
-  std::memcpy(page.data() + kSetupHeader, request.kernel.data.data() + kSetupHeader, end - kSetupHeader);
+  std::memcpy(page.data() + kSetupHeader, request.kernel.data.data() + kSetupHeader, static_cast<size_t>(end - kSetupHeader));
   put<u8>(page, kTypeOfLoader, kUnassignedLoader);
   put<u32>(page, kCode32Start, static_cast<u32>(kLoadAddress));
   put<u32>(page, kCmdLinePtr, static_cast<u32>(kLinuxCommandLine));
@@ -259,7 +259,7 @@ Result<BootState> load_linux(PhysicalMemory& memory, const MemoryMap& map, const
     return Error{"the command line has " + std::to_string(request.command_line.size()) +
                  " characters; this kernel takes " + std::to_string(header.cmdline_size)};
   }
-  const std::span<const u8> image = request.kernel.data.subspan(header.setup_bytes);
+  const std::span<const u8> image = request.kernel.data.subspan(static_cast<size_t>(header.setup_bytes));
   const u64 initrd_size = request.initrd ? request.initrd->data.size() : 0;
   const Result<u64> initrd = place_initrd(map, header, kernel_end(header, image.size()), initrd_size);
   if (!initrd.ok()) return Error{initrd.error()};

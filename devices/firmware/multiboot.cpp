@@ -175,10 +175,10 @@ class InfoBuilder {
  public:
   explicit InfoBuilder(u64 base) : base_(base), bytes_(kInfoSize) {}
 
-  void put(u64 offset, u64 value, u64 size = 4) { std::memcpy(bytes_.data() + offset, &value, size); }
+  void put(u64 offset, u64 value, size_t size = 4) { std::memcpy(bytes_.data() + offset, &value, size); }
   u64 allocate(u64 size) {
     const u64 offset = (bytes_.size() + 7) & ~7ull;
-    bytes_.resize(offset + size);
+    bytes_.resize(static_cast<size_t>(offset + size));
     return offset;
   }
   u64 add_string(const std::string& text) {
@@ -216,7 +216,7 @@ std::vector<u8> build_info(u64 base, const MemoryMap& map, const MultibootReques
   const u64 entries = info.allocate(map.ranges.size() * kMapEntrySize);
   info.put(kOffMapLength, map.ranges.size() * kMapEntrySize);
   info.put(kOffMap, info.address(entries));
-  for (u64 i = 0; i < map.ranges.size(); ++i) {
+  for (size_t i = 0; i < map.ranges.size(); ++i) {
     const u64 at = entries + i * kMapEntrySize;
     info.put(at, kMapEntrySize - 4);
     info.put(at + 4, map.ranges[i].base, 8);
@@ -229,7 +229,7 @@ std::vector<u8> build_info(u64 base, const MemoryMap& map, const MultibootReques
     const u64 table = info.allocate(modules.size() * kModuleEntrySize);
     info.put(kOffModuleCount, modules.size());
     info.put(kOffModules, info.address(table));
-    for (u64 i = 0; i < modules.size(); ++i) {
+    for (size_t i = 0; i < modules.size(); ++i) {
       const u64 at = table + i * kModuleEntrySize;
       info.put(at, modules[i].start);
       info.put(at + 4, modules[i].end);

@@ -42,11 +42,13 @@ void PcTestDevice::port_write(u16 port, u32 value, unsigned size) {
 
 u64 PcTestDevice::mmio_read(u64 offset, unsigned size) {
   u64 value = 0;
-  std::memcpy(&value, &window_[offset], size);
+  std::memcpy(&value, &window_[static_cast<size_t>(offset)], size);
   return value;
 }
 
-void PcTestDevice::mmio_write(u64 offset, u64 value, unsigned size) { std::memcpy(&window_[offset], &value, size); }
+void PcTestDevice::mmio_write(u64 offset, u64 value, unsigned size) {
+  std::memcpy(&window_[static_cast<size_t>(offset)], &value, size);
+}
 
 void PcTestDevice::save(StateWriter& out) const {
   for (const IrqPin& pin : pins_) pin.save(out);
