@@ -1,5 +1,6 @@
 // Builds dist/ (the page, the element, the API, the Worker) and build/cli/ (the command). Everything is relative, so
 // dist/ works under any path of any web server.
+import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -63,9 +64,42 @@ export async function buildWeb({ outDir = dist, replacements = {}, withGuests = 
       },
     },
   });
+  emitTypes(path.join(outDir, "lapwing/types"));
   const wasm = path.join(root, "build/wasm/lapwing.wasm");
   if (fs.existsSync(wasm)) fs.copyFileSync(wasm, path.join(outDir, "lapwing/lapwing.wasm"));
   if (withGuests) copyGuests(path.join(outDir, "guests"));
+}
+
+/** Declarations for those who import the public interface or the element. */
+function emitTypes(outDir) {
+  const compiler = path.join(root, "node_modules/.bin/tsc");
+  const entries = ["src/index.ts", "src/element/element.ts", "vite-env.d.ts"].map((file) =>
+    path.join(web, file),
+  );
+  const flags = [
+    "--declaration",
+    "--emitDeclarationOnly",
+    "--noEmit",
+    "false",
+    "--stripInternal",
+    "--ignoreConfig",
+  ];
+  const options = [
+    "--target",
+    "es2022",
+    "--module",
+    "esnext",
+    "--moduleResolution",
+    "bundler",
+    "--strict",
+    "--skipLibCheck",
+  ];
+  const libraries = ["--lib", "es2023,dom,dom.iterable,esnext.disposable", "--types", "node,vite/client"];
+  const places = ["--rootDir", path.join(web, "src"), "--outDir", outDir];
+  execFileSync(compiler, [...flags, ...options, ...libraries, ...places, ...entries], {
+    cwd: root,
+    stdio: "inherit",
+  });
 }
 
 export async function buildCli({ outDir = path.join(root, "build/cli"), replacements = {} } = {}) {

@@ -14,7 +14,11 @@ test("event_names.ts is the twin of irq_trace.h", () => {
 });
 
 test("docs/COMMAND.md lists the flags as they are", async () => {
-  assert.equal(fs.readFileSync(commandDocPath, "utf8"), await generateCommandDoc(), "run `npm run build:door`");
+  assert.equal(
+    fs.readFileSync(commandDocPath, "utf8"),
+    await generateCommandDoc(),
+    "run `npm run build:door`",
+  );
 });
 
 test("the generator understands enums, arrays and alignment, and refuses what it does not know", () => {

@@ -8,8 +8,13 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..")
 export const commandDocPath = path.join(root, "docs/COMMAND.md");
 
 export async function generateCommandDoc() {
-  const { module } = await runnerImport(path.join(root, "web/cli/flags.ts"), { configFile: false, logLevel: "error" });
-  const ignored = module.flags.filter(({ support }) => support === "ignored").map(({ name }) => `\`${name}\``);
+  const { module } = await runnerImport(path.join(root, "web/cli/flags.ts"), {
+    configFile: false,
+    logLevel: "error",
+  });
+  const ignored = module.flags
+    .filter(({ support }) => support === "ignored")
+    .map(({ name }) => `\`${name}\``);
   return `# The command
 
 Generated from \`web/cli/flags.ts\` by \`npm run build:door\`. The same text comes from \`npx lapwing -help\`.
