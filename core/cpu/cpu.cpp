@@ -155,7 +155,7 @@ void Cpu::run_blocks() {
   }
   switch (Interpreter::run(*this, block)) {
     case Interpreter::End::kBudget:
-      while (state.budget > 0 && !leave_ && !halted() && !has_events() && block_ != nullptr) {
+      while (state.budget > 0 && !leave_ && !halted() && !has_events()) {
         const u64 epoch = clock.epoch();
         step();
         if (clock.epoch() != epoch) break;
