@@ -127,10 +127,12 @@ bool double_to_mmx(Cpu& cpu, const Instruction& in, bool truncates) {
   return write_mmx(cpu, in, context, join(first, to_dword<u64>(context, source.hi, truncates)));
 }
 
+// The source of CVTPI2xx. Only an MMX register, not a memory operand, makes the x87 state an MMX one.
 bool load_mmx_source(Cpu& cpu, const Instruction& in, Lanes<u32, 8>& out) {
-  u64 bits;
-  if (!check_available(cpu) || !mmx::check_available(cpu) || !mmx::load(cpu, in, bits)) return false;
-  out = std::bit_cast<Lanes<u32, 8>>(bits);
+  if (!check_available(cpu)) return false;
+  if (in.rm_is_memory()) return load_half(cpu, in, out);
+  if (!mmx::check_available(cpu)) return false;
+  out = std::bit_cast<Lanes<u32, 8>>(mmx::read(cpu, in.rm));
   return true;
 }
 
@@ -236,18 +238,13 @@ bool exec_CVTPI2PS(Cpu& cpu, const Instruction& in) {
   const u32 second = soft_float::from_i64<u32>(context, signed_value(source[1]));
   if (!finish(cpu, context)) return false;
   cpu.state.xmm[in.reg].lo = join(first, second);
-  mmx::enter(cpu);
+  if (!in.rm_is_memory()) mmx::enter(cpu);
   return true;
 }
 
-// With a memory operand no MMX register takes part, and the x87 state stays (SDM vol. 2, CVTPI2PD).
 bool exec_CVTPI2PD(Cpu& cpu, const Instruction& in) {
   Lanes<u32, 8> source;
-  if (in.rm_is_memory()) {
-    if (!check_available(cpu) || !load_half(cpu, in, source)) return false;
-  } else if (!load_mmx_source(cpu, in, source)) {
-    return false;
-  }
+  if (!load_mmx_source(cpu, in, source)) return false;
   FpContext exact;
   cpu.state.xmm[in.reg] = {soft_float::from_i64<u64>(exact, signed_value(source[0])),
                            soft_float::from_i64<u64>(exact, signed_value(source[1]))};

@@ -247,17 +247,25 @@ bool approximate_scalar(Cpu& cpu, const Instruction& in, u32 (*compute)(u32)) {
   return true;
 }
 
-// DPPS, DPPD: products that imm8 selects, added pairwise, broadcast to the lanes that imm8 selects.
+// DPPS, DPPD: products that imm8 selects, added with those of the neighbours and (DPPS) of the other half,
+// kept in the lanes that imm8 selects. Which of two NaNs a lane keeps follows from the order of the operands,
+// as on the hardware.
 template <class T>
 bool dot_product(Cpu& cpu, const Instruction& in) {
-  return vector<T>(cpu, in, [&](Calculator& calculator, auto a, const auto& b) {
-    for (unsigned i = 0; i < a.size(); ++i) {
-      a[i] = bit_of(in.imm, 4 + i) ? calculator.run<Multiply>(a[i], b[i]) : T{0};
+  return vector<T>(cpu, in, [&](Calculator& calculator, auto product, const auto& b) {
+    for (unsigned i = 0; i < product.size(); ++i) {
+      product[i] = bit_of(in.imm, 4 + i) ? calculator.run<Multiply>(product[i], b[i]) : T{0};
     }
-    T sum = calculator.run<Add>(a[0], a[1]);
-    if constexpr (sizeof(T) == 4) sum = calculator.run<Add>(sum, calculator.run<Add>(a[2], a[3]));
-    for (unsigned i = 0; i < a.size(); ++i) a[i] = bit_of(in.imm, i) ? sum : T{0};
-    return a;
+    Lanes<T> sum;
+    if constexpr (sizeof(T) == 4) {
+      Lanes<T> pair;
+      for (unsigned i = 0; i < 4; ++i) pair[i] = calculator.run<Add>(product[i ^ 1], product[i]);
+      for (unsigned i = 0; i < 4; ++i) sum[i] = calculator.run<Add>(pair[i], pair[i ^ 2]);
+    } else {
+      for (unsigned i = 0; i < 2; ++i) sum[i] = calculator.run<Add>(product[i], product[i ^ 1]);
+    }
+    for (unsigned i = 0; i < sum.size(); ++i) sum[i] = bit_of(in.imm, i) ? sum[i] : T{0};
+    return sum;
   });
 }
 

@@ -52,7 +52,8 @@ bool Operation::retire(u32 aborting) {
   if (unwritten) {
     context.settle();
   }
-  u16 status = static_cast<u16>(fpu_.status & ~(kC1 | replaced_codes_));
+  const u16 cleared = static_cast<u16>((keeps_c1_ && !stack_fault_ ? 0 : kC1) | replaced_codes_);
+  u16 status = static_cast<u16>(fpu_.status & ~cleared);
   status = static_cast<u16>(status | codes_ | (context.flags & kFpAllExceptions));
   if (stack_fault_) {
     status |= kStackFault;

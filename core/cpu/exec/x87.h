@@ -37,6 +37,11 @@ inline void update_summary(FpuState& fpu) {
       static_cast<u16>((fpu.status & ~(kErrorSummary | kBusy)) | (pending ? kErrorSummary | kBusy : 0));
 }
 
+// Bit 6 always reads as one, the other reserved bits as zero.
+constexpr u16 legal_control(u16 value) {
+  return static_cast<u16>((value & 0x1F3F) | 0x40);
+}
+
 // FNINIT's state (SDM vol. 1, table 8-1 gives the resets).
 void initialize(FpuState& fpu);
 
@@ -84,6 +89,10 @@ class Operation {
 
   void underflow() { stack_fault(false); }
   void overflow() { stack_fault(true); }
+  bool has_stack_fault() const { return stack_fault_; }
+
+  // FNOP, FCMOVcc and FCOMIxx leave C1 alone but for a stack fault.
+  void keep_c1() { keeps_c1_ = true; }
 
   // Replaces C0, C2 and C3, and adds C1, at retire().
   void condition_codes(u16 codes) {
@@ -120,6 +129,7 @@ class Operation {
   u16 codes_ = 0;
   u16 replaced_codes_ = 0;
   bool stack_fault_ = false;
+  bool keeps_c1_ = false;
 
  public:
   FpContext context;

@@ -135,6 +135,7 @@ bool compare(Cpu& cpu, const Instruction& in, Source from, bool quiet, unsigned 
 bool compare_to_flags(Cpu& cpu, const Instruction& in, bool quiet, bool pops) {
   Operation op(cpu, in);
   if (!op.begin()) return false;
+  op.keep_c1();
   FpOrder order = FpOrder::unordered;
   if (op.empty(0) || op.empty(in.rm)) {
     op.underflow();
@@ -169,6 +170,7 @@ template <class Compute>
 bool binary(Cpu& cpu, const Instruction& in, unsigned destination, Compute compute) {
   Operation op(cpu, in);
   if (!op.begin()) return false;
+  if (in.op == Op::FPREM || in.op == Op::FPREM1) op.condition_code_c2(false);
   Float80 result = float80::kIndefinite;
   if (op.empty(0) || op.empty(1)) {
     op.underflow();
@@ -182,14 +184,14 @@ bool binary(Cpu& cpu, const Instruction& in, unsigned destination, Compute compu
   return true;
 }
 
+// Without a quotient (stack fault, NaN or invalid operation) only C2 is cleared.
 bool partial_remainder(Cpu& cpu, const Instruction& in,
                        float80::Remainder (*compute)(FpContext&, Float80, Float80)) {
   return binary(cpu, in, 0, [&](Operation& op, Float80 a, Float80 b) {
     const float80::Remainder result = compute(op.context, a, b);
-    if (!op.context.unmasked(kFpPreComputation)) {
-      op.condition_codes(static_cast<u16>((result.quotient & 1 ? kC1 : 0) | (result.quotient & 2 ? kC3 : 0) |
-                                          (result.quotient & 4 ? kC0 : 0) | (result.incomplete ? kC2 : 0)));
-    }
+    if (op.context.unmasked(kFpPreComputation) || is_nan(result.value)) return result.value;
+    op.condition_codes(static_cast<u16>((result.quotient & 1 ? kC1 : 0) | (result.quotient & 2 ? kC3 : 0) |
+                                        (result.quotient & 4 ? kC0 : 0) | (result.incomplete ? kC2 : 0)));
     return result.value;
   });
 }

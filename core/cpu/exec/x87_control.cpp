@@ -45,7 +45,7 @@ Environment environment_of(const CpuState& s, bool wide) {
 
 void load_environment(CpuState& s, const Environment& image, bool wide) {
   FpuState& fpu = s.fpu;
-  fpu.control = static_cast<u16>(image.words[0]);
+  fpu.control = legal_control(static_cast<u16>(image.words[0]));
   fpu.status = static_cast<u16>(image.words[1]);
   fpu.valid = abridged_tag_word(static_cast<u16>(image.words[2]));
   if (protected_layout(s)) {
@@ -92,7 +92,7 @@ bool exec_FLDCW(Cpu& cpu, const Instruction& in) {
   if (!check_available(cpu) || !check_pending(cpu)) return false;
   u16 value;
   if (!load_operand(cpu, in, value)) return false;
-  cpu.state.fpu.control = static_cast<u16>((value & 0x1F3F) | 0x40);
+  cpu.state.fpu.control = legal_control(value);
   update_summary(cpu.state.fpu);
   return true;
 }

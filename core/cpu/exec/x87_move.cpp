@@ -18,7 +18,7 @@ struct [[gnu::packed]] Memory80 {
 // Pushes `value`, or the indefinite when there is no room. A load reports a denormal but keeps its value even
 // when that exception is unmasked; an invalid one is not pushed.
 bool push(Operation& op, Float80 value) {
-  if (!op.empty(7)) {
+  if (!op.empty(7) && !op.has_stack_fault()) {
     op.context.flags = 0;
     op.overflow();
     value = float80::kIndefinite;
@@ -77,17 +77,23 @@ Memory80 to_memory(Float80 value) {
   return {value.mantissa, value.sign_exponent};
 }
 
+// D9 D8+i, an old alias of FSTP ST(i), only pops when ST(0) is empty.
+bool is_unchecked_alias(const Instruction& in) {
+  return (in.imm & 0x7F8) == 0x1D8;
+}
+
 bool store_float(Cpu& cpu, const Instruction& in, bool pops) {
   Operation op(cpu, in);
   if (!op.begin()) return false;
   if (!in.rm_is_memory()) {
     Float80 value = op.st(0);
-    if (op.empty(0)) {
+    const bool only_pops = op.empty(0) && is_unchecked_alias(in);
+    if (op.empty(0) && !only_pops) {
       op.underflow();
       value = float80::kIndefinite;
     }
     if (op.retire()) {
-      op.set(in.rm, value);
+      if (!only_pops) op.set(in.rm, value);
       if (pops) op.pop();
     }
     return true;
@@ -126,6 +132,7 @@ bool store_integer(Cpu& cpu, const Instruction& in, bool pops, bool truncates) {
 bool conditional_move(Cpu& cpu, const Instruction& in, bool condition) {
   Operation op(cpu, in);
   if (!op.begin()) return false;
+  op.keep_c1();
   Float80 value = op.st(condition ? in.rm : 0);
   if (op.empty(0) || op.empty(in.rm)) {
     op.underflow();
@@ -302,6 +309,7 @@ bool exec_FFREEP(Cpu& cpu, const Instruction& in) {
 bool exec_FNOP(Cpu& cpu, const Instruction& in) {
   Operation op(cpu, in);
   if (!op.begin()) return false;
+  op.keep_c1();
   op.retire();
   return true;
 }

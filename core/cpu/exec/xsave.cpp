@@ -53,7 +53,7 @@ void put_x87(MemoryImage& image, const CpuState& s, bool wide_pointers) {
 
 void get_x87(const MemoryImage& image, CpuState& s, bool wide_pointers) {
   FpuState& fpu = s.fpu;
-  fpu.control = static_cast<u16>((image.get<u16>(kControl) & 0x1F3F) | 0x40);
+  fpu.control = x87::legal_control(image.get<u16>(kControl));
   fpu.status = image.get<u16>(kStatus);
   fpu.valid = image.get<u8>(kTag);
   fpu.opcode = image.get<u16>(kOpcode) & 0x7FF;
