@@ -14,7 +14,7 @@ import { setup } from "../assets/setup/setup.mjs";
 const kRoot = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const kTests = path.join(kRoot, "tests");
 /** These must exist, in this order; other folders follow. */
-const kSuites = ["unit", "guest", "web", "boot", "browser"];
+const kSuites = ["unit", "assets", "web", "differential", "boot", "browser"];
 const kTestTimeoutMs = 20 * 60_000;
 
 function testFiles(suite, isLong) {
