@@ -22,7 +22,6 @@ namespace {
 constexpr std::size_t kOperandBytes = 512;
 constexpr u64 kGuestOperand = 0x20000;
 constexpr unsigned kPointer = kRbx;  // addresses the memory operand, and rDI for the masked stores
-constexpr u16 kX87StatusTop = 0x3800;
 
 // What an instruction can see and change. The FXSAVE image is the hardware's own format.
 struct alignas(64) HostState {
