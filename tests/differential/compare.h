@@ -6,8 +6,8 @@
 namespace lapwing::differential {
 
 // Empty when equal, else one line per difference.
-std::string compare(const Sequence& sequence, const Outcome& host, const Memory& host_memory, const Outcome& guest,
-                    const Memory& guest_memory);
+std::string compare(const Sequence& sequence, const Outcome& host, const Memory& host_memory,
+                    const Outcome& guest, const Memory& guest_memory);
 // Registers and instructions.
 std::string describe(const Sequence& sequence);
 std::string last_mnemonic(const Sequence& sequence);

@@ -11,9 +11,13 @@ namespace {
 
 constexpr u8 kRegisterSlot = 8;  // in a group's slots: ModRM C0 and up
 
-bool is_string(Op op) { return op >= Op::MOVS && op <= Op::OUTS; }
+bool is_string(Op op) {
+  return op >= Op::MOVS && op <= Op::OUTS;
+}
 
-bool is_vex(Table table) { return table == Table::kVex0f38 || table == Table::kVex0f3a; }
+bool is_vex(Table table) {
+  return table == Table::kVex0f38 || table == Table::kVex0f3a;
+}
 
 // Registers that the generator loads with addresses of data, among the first eight.
 constexpr unsigned kPointers[] = {3, 4, 5, 6, 7};
@@ -27,7 +31,9 @@ Encoder::Encoder(Random& random, bool long_mode, const Row& row, const Row& pare
       parent_(parent),
       grouped_(row.table >= Table::kFirstGroup) {}
 
-void Encoder::byte(unsigned value) { piece_->bytes[piece_->length++] = static_cast<u8>(value); }
+void Encoder::byte(unsigned value) {
+  piece_->bytes[piece_->length++] = static_cast<u8>(value);
+}
 
 void Encoder::dword(u32 value) {
   for (unsigned i = 0; i < 4; ++i) byte((value >> (8 * i)) & 0xFF);
@@ -74,8 +80,14 @@ void Encoder::prefixes() {
 void Encoder::escape() {
   switch (place().table) {
     case Table::kTwoByte: byte(0x0F); break;
-    case Table::k0f38: byte(0x0F); byte(0x38); break;
-    case Table::k0f3a: byte(0x0F); byte(0x3A); break;
+    case Table::k0f38:
+      byte(0x0F);
+      byte(0x38);
+      break;
+    case Table::k0f3a:
+      byte(0x0F);
+      byte(0x3A);
+      break;
     default: break;
   }
 }
@@ -106,7 +118,8 @@ void Encoder::memory_operand16(unsigned reg) {
 void Encoder::memory_operand(unsigned reg) {
   if (address16_) return memory_operand16(reg);
   const unsigned base = kPointers[random_.below(5)];
-  const auto small = static_cast<u32>(static_cast<i32>(random_.below(256)) - 128) & (random_.chance(70) ? ~7u : ~0u);
+  const auto small =
+      static_cast<u32>(static_cast<i32>(random_.below(256)) - 128) & (random_.chance(70) ? ~7u : ~0u);
   switch (random_.below(8)) {
     case 0:
     case 1:  // absolute

@@ -1,4 +1,5 @@
-// Encodes one random instruction of a given row of the opcode tables. Operands mostly lie where memory is; the rest is random.
+// Encodes one random instruction of a given row of the opcode tables. Operands mostly lie where memory is;
+// the rest is random.
 #pragma once
 
 #include "core/cpu/decode/decoder.h"

@@ -39,13 +39,47 @@ bool among(const Op (&ops)[n], Op wanted) {
 unsigned keep_percent(Op op) {
   switch (op) {
     case Op::RET: return 10;
-    case Op::CLI: case Op::STI: case Op::HLT: case Op::IN: case Op::OUT: case Op::INS: case Op::OUTS:
-    case Op::INT3: case Op::INT1: case Op::INTO: case Op::BOUND: case Op::UD0: case Op::UD1: case Op::UD2:
-    case Op::INVD: case Op::WBINVD: case Op::CLTS: case Op::LMSW: case Op::LGDT: case Op::LIDT: case Op::LLDT:
-    case Op::LTR: case Op::INVLPG: case Op::INVPCID: case Op::MOV_FROM_CR: case Op::MOV_TO_CR: case Op::MOV_FROM_DR:
-    case Op::MOV_TO_DR: case Op::RDMSR: case Op::WRMSR: case Op::SYSRET: case Op::SYSEXIT: case Op::RSM:
-    case Op::SWAPGS: case Op::STAC: case Op::CLAC: case Op::XSETBV: case Op::INVALID: return 4;
-    case Op::DIV: case Op::IDIV: case Op::POPF: return 40;
+    case Op::CLI:
+    case Op::STI:
+    case Op::HLT:
+    case Op::IN:
+    case Op::OUT:
+    case Op::INS:
+    case Op::OUTS:
+    case Op::INT3:
+    case Op::INT1:
+    case Op::INTO:
+    case Op::BOUND:
+    case Op::UD0:
+    case Op::UD1:
+    case Op::UD2:
+    case Op::INVD:
+    case Op::WBINVD:
+    case Op::CLTS:
+    case Op::LMSW:
+    case Op::LGDT:
+    case Op::LIDT:
+    case Op::LLDT:
+    case Op::LTR:
+    case Op::INVLPG:
+    case Op::INVPCID:
+    case Op::MOV_FROM_CR:
+    case Op::MOV_TO_CR:
+    case Op::MOV_FROM_DR:
+    case Op::MOV_TO_DR:
+    case Op::RDMSR:
+    case Op::WRMSR:
+    case Op::SYSRET:
+    case Op::SYSEXIT:
+    case Op::RSM:
+    case Op::SWAPGS:
+    case Op::STAC:
+    case Op::CLAC:
+    case Op::XSETBV:
+    case Op::INVALID: return 4;
+    case Op::DIV:
+    case Op::IDIV:
+    case Op::POPF: return 40;
     default: return 100;
   }
 }
@@ -142,7 +176,8 @@ Generator::Generator(const GeneratorOptions& options) : options_(options) {
 bool Generator::allowed(Op op) const {
   if (op == Op::INVALID || op == Op::TOO_LONG || among(kExcluded, op)) return false;
   const Family family = family_of(op);
-  if (family == Family::kInteger ? !options_.integer : family == Family::kX87 ? !options_.x87 : !options_.sse) return false;
+  if (family == Family::kInteger ? !options_.integer : family == Family::kX87 ? !options_.x87 : !options_.sse)
+    return false;
   return options_.only.empty() || std::string(op_info(op).mnemonic).rfind(options_.only, 0) == 0;
 }
 
@@ -187,6 +222,8 @@ bool Generator::make_piece(Random& random, bool long_mode, Piece& piece, Op& op)
     // A taken branch with a 16-bit operand leaves the code page.
     if (in.operand_size == 2 && !random.chance(10)) return false;
   }
+  // No reading of the code itself: what stands behind the sequence differs.
+  if (in.base == kRipSlot && piece.rip_offset == 0) return false;
   if (in.base != kRipSlot) piece.rip_offset = 0;
   return true;
 }

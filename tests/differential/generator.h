@@ -1,4 +1,5 @@
-// Random user-mode instruction sequences, made from the decoder's own opcode tables. Everything follows from the seed.
+// Random user-mode instruction sequences, made from the decoder's own opcode tables. Everything follows from
+// the seed.
 #pragma once
 
 #include "core/cpu/decode/decoder.h"
@@ -14,8 +15,8 @@ struct GeneratorOptions {
   bool modes64 = true;
   bool modes32 = true;
   unsigned max_pieces = 8;
-  std::string only;          // mnemonic prefix; empty = all
-  bool same_maker = true;    // the host's undefined flags are those of the table
+  std::string only;        // mnemonic prefix; empty = all
+  bool same_maker = true;  // the host's undefined flags are those of the table
 };
 
 enum class Family : u8 { kInteger, kX87, kSse };

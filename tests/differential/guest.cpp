@@ -13,11 +13,12 @@ constexpr u64 kRamSize = 1 << 20;
 constexpr unsigned kMaxInstructions = 20'000;
 
 // Physical places.
-constexpr u64 kPml4 = 0x1000, kPdpt = 0x2000, kDirectory = 0x3000, kFirstTable = 0x4000;
-constexpr u64 kCodePhysical = 0x20000, kDataPhysical = 0x30000, kConstantPhysical = 0x33000, kSystem = 0x40000;
+constexpr u64 kPml4 = 0x1000, kPdpt = 0x2000, kDirectory = 0x4000, kFirstTable = 0x6000;
+constexpr u64 kCodePhysical = 0x20000, kDataPhysical = 0x30000, kConstantPhysical = 0x33000,
+              kSystem = 0x40000;
 // The supervisor's pages: handlers, stack, tables.
-constexpr u64 kHandlers = 0x30000000, kKernelStackTop = 0x30002000, kGdt = 0x30002000, kIdt = 0x30002100,
-              kTss = 0x30003000;
+constexpr u64 kHandlers = 0xFFFF800030000000, kKernelStackTop = kHandlers + 0x2000, kGdt = kHandlers + 0x2000,
+              kIdt = kGdt + 0x100, kTss = kHandlers + 0x3000;
 constexpr u16 kKernelCode = 0x10, kTssSelector = 0x40;
 
 constexpr u64 kPresent = 1, kWritable = 2, kUser = 4, kUsedBits = 0x60, kNoExecute = 1ull << 63;
@@ -85,23 +86,30 @@ Guest::Guest() : parts_(std::make_unique<Parts>()) {
 
 Guest::~Guest() = default;
 
-void Guest::put(u64 physical, u64 value) { std::memcpy(parts_->ram + physical, &value, sizeof value); }
+void Guest::put(u64 physical, u64 value) {
+  std::memcpy(parts_->ram + physical, &value, sizeof value);
+}
 
 void Guest::build_tables() {
   u64 next_table = kFirstTable;
-  u64 tables[512] = {};  // by directory index
+  u64 tables[2][512] = {};  // by half and directory index
   const auto map = [&](u64 linear, u64 physical, u64 bits) {
-    const u64 directory_index = linear >> 21;  // all below 1 GiB
-    u64& table = tables[directory_index];
+    const u64 half = linear >> 63;
+    const u64 directory_index = (linear >> 21) & 511;  // all in the first GiB of either half
+    u64& table = tables[half][directory_index];
     if (table == 0) {
       table = next_table;
       next_table += kPageSize;
-      put(kDirectory + 8 * directory_index, table | kPresent | kWritable | kUser | kUsedBits);
+      put(kDirectory + half * kPageSize + 8 * directory_index,
+          table | kPresent | kWritable | kUser | kUsedBits);
     }
     put(table + 8 * ((linear >> kPageShift) & 511), physical | kPresent | kUsedBits | bits);
   };
-  put(kPml4, kPdpt | kPresent | kWritable | kUser | kUsedBits);
-  put(kPdpt, kDirectory | kPresent | kWritable | kUser | kUsedBits);
+  for (u64 half = 0; half < 2; ++half) {
+    const u64 pdpt = kPdpt + half * kPageSize;
+    put(kPml4 + 8 * 256 * half, pdpt | kPresent | kWritable | kUser | kUsedBits);
+    put(pdpt, (kDirectory + half * kPageSize) | kPresent | kWritable | kUser | kUsedBits);
+  }
   for (u64 at = 0; at < kCodeSize; at += kPageSize) map(kCodeBase + at, kCodePhysical + at, kUser);
   for (u64 at = 0; at < kDataSize; at += kPageSize) {
     map(kDataBase + at, kDataPhysical + at, kUser | kWritable | kNoExecute);
@@ -112,8 +120,10 @@ void Guest::build_tables() {
   for (unsigned vector = 0; vector < 32; ++vector) {
     parts_->ram[kSystem + vector] = kHlt;
     const u64 handler = kHandlers + vector;
-    const u64 gate = (handler & 0xFFFF) | static_cast<u64>(kKernelCode) << 16 | 0xEEull << 40 | (handler >> 16) << 48;
+    const u64 low = handler & 0xFFFFFFFF;
+    const u64 gate = (low & 0xFFFF) | static_cast<u64>(kKernelCode) << 16 | 0xEEull << 40 | (low >> 16) << 48;
     put(kSystem + (kIdt - kHandlers) + 16 * vector, gate);
+    put(kSystem + (kIdt - kHandlers) + 16 * vector + 8, handler >> 32);
   }
   const u64 gdt = kSystem + (kGdt - kHandlers);
   put(gdt + kKernelCode, 0x00AF9B000000FFFF);
@@ -121,13 +131,15 @@ void Guest::build_tables() {
   put(gdt + (kStack & ~7u), 0x00CFF3000000FFFF);
   put(gdt + (kCode64 & ~7u), 0x00AFFB000000FFFF);
   put(kSystem + (kTss - kHandlers) + 4, kKernelStackTop);
+  put(kSystem + (kTss - kHandlers) + 0x60, 0xFFFFull << 48);  // no I/O map
 }
 
 void Guest::build_state() {
   start_ = parts_->cpu.state;
   CpuState& s = start_;
   s.cr0 = cr0::kPe | cr0::kPg | cr0::kWp | cr0::kNe | cr0::kEt | cr0::kAm | cr0::kMp;
-  s.cr4 = cr4::kPae | cr4::kPge | cr4::kOsfxsr | cr4::kOsxmmexcpt | cr4::kFsgsbase | cr4::kUmip;
+  s.cr4 =
+      cr4::kPae | cr4::kPge | cr4::kOsfxsr | cr4::kOsxmmexcpt | cr4::kFsgsbase | cr4::kUmip | cr4::kOsxsave;
   s.cr3 = kPml4;
   s.efer = efer::kLme | efer::kLma | efer::kNxe | efer::kSce;
   s.cpl = 3;
@@ -216,7 +228,9 @@ T get_at(const FpImage& image, unsigned at) {
   return value;
 }
 
-unsigned top_of(const FpuState& fpu) { return (fpu.status >> 11) & 7; }
+unsigned top_of(const FpuState& fpu) {
+  return (fpu.status >> 11) & 7;
+}
 
 }  // namespace
 

@@ -1,6 +1,6 @@
-// Runs a sequence in the interpreter: one CPU at privilege level 3 in long mode (64-bit code, or 32-bit code in
-// compatibility mode) under page tables that map what the host maps. Exceptions are delivered for real, through an IDT whose
-// handlers halt.
+// Runs a sequence in the interpreter: one CPU at privilege level 3 in long mode (64-bit code, or 32-bit code
+// in compatibility mode) under page tables that map what the host maps. Exceptions are delivered for real,
+// through an IDT whose handlers halt.
 #pragma once
 
 #include <memory>

@@ -1,4 +1,5 @@
-// What the host CPU and the interpreter share in a differential test: addresses, the state that goes in and comes out.
+// What the host CPU and the interpreter share in a differential test: addresses, the state that goes in and
+// comes out.
 #pragma once
 
 #include <cstring>
@@ -10,11 +11,12 @@
 namespace lapwing::differential {
 
 // The same linear addresses on both sides, all below 4 GiB. What lies around them is not mapped in either.
-constexpr u64 kCodeBase = 0x10000000;  // user, read and execute
+constexpr u64 kCodeBase = 0x0B6D0000;  // user, read and execute
 constexpr u64 kCodeSize = 0x2000;
 constexpr u64 kDataBase = 0x20000000;  // user, read and write
 constexpr u64 kDataSize = 0x2000;
-constexpr u64 kConstantBase = kDataBase + 0x3000;  // user, read only; holds what the first data page held at the start
+constexpr u64 kConstantBase =
+    kDataBase + 0x3000;  // user, read only; holds what the first data page held at the start
 constexpr u64 kConstantSize = 0x1000;
 // FS and GS bases in 64-bit mode.
 constexpr u64 kFsBase = kDataBase + 0x400;
@@ -71,7 +73,8 @@ struct Sequence {
   std::vector<Piece> pieces;
 };
 
-// The bytes of the sequence at its address.
+// The bytes of the sequence at its address, and a NOP: what follows it differs between the two sides, and
+// POPF may have set TF.
 inline std::vector<u8> assemble(const Sequence& sequence) {
   std::vector<u8> code;
   std::vector<std::size_t> ends;
@@ -92,6 +95,7 @@ inline std::vector<u8> assemble(const Sequence& sequence) {
       std::memcpy(&code[ends[i] - piece.length + piece.rip_offset], &displacement, 4);
     }
   }
+  code.push_back(0x90);
   return code;
 }
 

@@ -1,11 +1,12 @@
-// The differential test: random sequences on the host CPU and in the interpreter, compared in registers, flags, memory and
-// faults. A difference is shrunk to the fewest instructions that still show it, and printed with its seed.
+// The differential test: random sequences on the host CPU and in the interpreter, compared in registers,
+// flags, memory and faults. A difference is shrunk to the fewest instructions that still show it, and printed
+// with its seed.
+#include <unistd.h>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
 #include <string_view>
-#include <unistd.h>
 
 #include "tests/differential/compare.h"
 #include "tests/differential/generator.h"
@@ -26,7 +27,8 @@ struct Options {
 };
 
 constexpr const char* kUsage =
-    "differential [--seed N] [--count N] [--sequence SEED] [--only MNEMONIC] [--families ixs] [--mode 32|64]\n"
+    "differential [--seed N] [--count N] [--sequence SEED] [--only MNEMONIC] [--families ixs] [--mode "
+    "32|64]\n"
     "             [--pieces N] [--reports N] [--verbose]\n";
 
 class Session {
@@ -44,9 +46,11 @@ class Session {
       ++done_;
     }
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-    std::printf("%llu sequences in %.1f s from seed %llu, %llu ended by a fault, %llu skipped, %u differences\n",
-                static_cast<unsigned long long>(done_), seconds.count(), static_cast<unsigned long long>(options_.seed),
-                static_cast<unsigned long long>(faults_), static_cast<unsigned long long>(skipped_), reports_);
+    std::printf(
+        "%llu sequences in %.1f s from seed %llu, %llu ended by a fault, %llu skipped, %u differences\n",
+        static_cast<unsigned long long>(done_), seconds.count(),
+        static_cast<unsigned long long>(options_.seed), static_cast<unsigned long long>(faults_),
+        static_cast<unsigned long long>(skipped_), reports_);
     for (const auto& [name, number] : culprits_) std::printf("  %4u  %s\n", number, name.c_str());
     return reports_ == 0 ? 0 : 1;
   }

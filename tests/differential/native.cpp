@@ -1,19 +1,19 @@
 #include "tests/differential/native.h"
 
 #include <cpuid.h>
-#include <csignal>
-#include <cstdio>
 #include <sys/mman.h>
 #include <ucontext.h>
 #include <unistd.h>
+#include <csignal>
+#include <cstdio>
 
 namespace lapwing::differential {
 
 namespace {
 
 // A page that the stubs reach by absolute address, and the page that holds them.
-constexpr u64 kSaveBase = 0x18000000;
-constexpr u64 kStubBase = 0x18010000;
+constexpr u64 kSaveBase = 0x5A5A5000;
+constexpr u64 kStubBase = 0x5A5B7000;
 
 struct SaveArea {
   u64 in[16];
@@ -36,7 +36,9 @@ static_assert(offsetof(SaveArea, harness_rsp) == 0xB8 && offsetof(SaveArea, out)
 static_assert(offsetof(SaveArea, out_rflags) == 0x180 && offsetof(SaveArea, in_fp) == 0x200);
 static_assert(offsetof(SaveArea, out_fp) == 0x400 && offsetof(SaveArea, harness_fp) == 0x600);
 
-SaveArea& save_area() { return *reinterpret_cast<SaveArea*>(kSaveBase); }
+SaveArea& save_area() {
+  return *reinterpret_cast<SaveArea*>(kSaveBase);
+}
 
 }  // namespace
 
@@ -52,63 +54,63 @@ differential_enter:
   push %r13
   push %r14
   push %r15
-  mov %rsp, 0x180000B8
-  fxsave64 0x18000600
+  mov %rsp, 0x5A5A50B8
+  fxsave64 0x5A5A5600
   rdfsbase %rax
-  mov %rax, 0x180000C0
+  mov %rax, 0x5A5A50C0
   rdgsbase %rax
-  mov %rax, 0x180000C8
-  mov 0x180000A8, %rax
+  mov %rax, 0x5A5A50C8
+  mov 0x5A5A50A8, %rax
   wrfsbase %rax
-  mov 0x180000B0, %rax
+  mov 0x5A5A50B0, %rax
   wrgsbase %rax
-  fxrstor64 0x18000200
-  mov 0x18000000, %rax
-  mov 0x18000008, %rcx
-  mov 0x18000010, %rdx
-  mov 0x18000018, %rbx
-  mov 0x18000028, %rbp
-  mov 0x18000030, %rsi
-  mov 0x18000038, %rdi
-  mov 0x18000040, %r8
-  mov 0x18000048, %r9
-  mov 0x18000050, %r10
-  mov 0x18000058, %r11
-  mov 0x18000060, %r12
-  mov 0x18000068, %r13
-  mov 0x18000070, %r14
-  mov 0x18000078, %r15
-  mov $0x18000080, %rsp
+  fxrstor64 0x5A5A5200
+  mov 0x5A5A5000, %rax
+  mov 0x5A5A5008, %rcx
+  mov 0x5A5A5010, %rdx
+  mov 0x5A5A5018, %rbx
+  mov 0x5A5A5028, %rbp
+  mov 0x5A5A5030, %rsi
+  mov 0x5A5A5038, %rdi
+  mov 0x5A5A5040, %r8
+  mov 0x5A5A5048, %r9
+  mov 0x5A5A5050, %r10
+  mov 0x5A5A5058, %r11
+  mov 0x5A5A5060, %r12
+  mov 0x5A5A5068, %r13
+  mov 0x5A5A5070, %r14
+  mov 0x5A5A5078, %r15
+  mov $0x5A5A5080, %rsp
   iretq
 differential_exit:
-  mov %rax, 0x18000100
-  mov %rcx, 0x18000108
-  mov %rdx, 0x18000110
-  mov %rbx, 0x18000118
-  mov %rsp, 0x18000120
-  mov %rbp, 0x18000128
-  mov %rsi, 0x18000130
-  mov %rdi, 0x18000138
-  mov %r8, 0x18000140
-  mov %r9, 0x18000148
-  mov %r10, 0x18000150
-  mov %r11, 0x18000158
-  mov %r12, 0x18000160
-  mov %r13, 0x18000168
-  mov %r14, 0x18000170
-  mov %r15, 0x18000178
-  mov 0x180000B8, %rsp
+  mov %rax, 0x5A5A5100
+  mov %rcx, 0x5A5A5108
+  mov %rdx, 0x5A5A5110
+  mov %rbx, 0x5A5A5118
+  mov %rsp, 0x5A5A5120
+  mov %rbp, 0x5A5A5128
+  mov %rsi, 0x5A5A5130
+  mov %rdi, 0x5A5A5138
+  mov %r8, 0x5A5A5140
+  mov %r9, 0x5A5A5148
+  mov %r10, 0x5A5A5150
+  mov %r11, 0x5A5A5158
+  mov %r12, 0x5A5A5160
+  mov %r13, 0x5A5A5168
+  mov %r14, 0x5A5A5170
+  mov %r15, 0x5A5A5178
+  mov 0x5A5A50B8, %rsp
   pushfq
-  popq 0x18000180
-  fxsave64 0x18000400
+  popq 0x5A5A5180
+  fxsave64 0x5A5A5400
 differential_resume:
   pushq $0x202
   popfq
-  mov 0x180000C0, %rax
+  mov 0x5A5A50C0, %rax
   wrfsbase %rax
-  mov 0x180000C8, %rax
+  mov 0x5A5A50C8, %rax
   wrgsbase %rax
-  fxrstor64 0x18000600
+  fxrstor64 0x5A5A5600
   pop %r15
   pop %r14
   pop %r13
@@ -134,8 +136,10 @@ FaultInfo fault_info;
 constexpr int kGprOrder[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
                                REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
 
-// FS still holds the test's base: nothing here may use thread-local storage.
+// FS still holds the test's base: nothing here may use thread-local storage. Linux leaves RFLAGS.AC on.
 void on_signal(int, siginfo_t*, void* context) {
+  constexpr unsigned long long kAlignmentCheck = 1u << 18;
+  __builtin_ia32_writeeflags_u64(__builtin_ia32_readeflags_u64() & ~kAlignmentCheck);
   auto* frame = static_cast<ucontext_t*>(context);
   greg_t* gregs = frame->uc_mcontext.gregs;
   SaveArea& save = save_area();
@@ -147,7 +151,8 @@ void on_signal(int, siginfo_t*, void* context) {
   for (int i = 0; i < 16; ++i) save.out[i] = static_cast<u64>(gregs[kGprOrder[i]]);
   save.out_rflags = static_cast<u64>(gregs[REG_EFL]);
   std::memcpy(save.out_fp.bytes, frame->uc_mcontext.fpregs, sizeof save.out_fp.bytes);
-  gregs[REG_RIP] = static_cast<greg_t>(kStubBase + static_cast<u64>(differential_resume - differential_enter));
+  gregs[REG_RIP] =
+      static_cast<greg_t>(kStubBase + static_cast<u64>(differential_resume - differential_enter));
   gregs[REG_RSP] = static_cast<greg_t>(save.harness_rsp);
   gregs[REG_EFL] = 0x202;
   const u64 segments = static_cast<u64>(gregs[REG_CSGSFS]) & 0x0000FFFFFFFF0000ull;
@@ -197,10 +202,11 @@ bool Native::set_up() {
   code_alias_ = map_twice(kCodeBase, kCodeSize, PROT_READ | PROT_EXEC);
   constants_alias_ = map_twice(kConstantBase, kConstantSize, PROT_READ);
   constexpr int kPrivate = MAP_PRIVATE | MAP_ANONYMOUS;
-  const bool mapped = code_alias_ != nullptr && constants_alias_ != nullptr &&
-                      map_fixed(kDataBase, kDataSize, PROT_READ | PROT_WRITE, kPrivate, -1) != MAP_FAILED &&
-                      map_fixed(kSaveBase, 4096, PROT_READ | PROT_WRITE, kPrivate, -1) != MAP_FAILED &&
-                      map_fixed(kStubBase, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, kPrivate, -1) != MAP_FAILED;
+  const bool mapped =
+      code_alias_ != nullptr && constants_alias_ != nullptr &&
+      map_fixed(kDataBase, kDataSize, PROT_READ | PROT_WRITE, kPrivate, -1) != MAP_FAILED &&
+      map_fixed(kSaveBase, 4096, PROT_READ | PROT_WRITE, kPrivate, -1) != MAP_FAILED &&
+      map_fixed(kStubBase, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, kPrivate, -1) != MAP_FAILED;
   if (!mapped || !install_handlers()) {
     std::perror("differential: mapping the test's pages");
     return false;

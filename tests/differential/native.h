@@ -1,6 +1,6 @@
-// Runs a sequence on the host CPU (x86-64 Linux): 64-bit code, or 32-bit code in compatibility mode. The code is entered
-// by IRET with all registers loaded and leaves by a jump to a stub that stores them, or by a fault, whose signal handler
-// takes the registers from the signal frame.
+// Runs a sequence on the host CPU (x86-64 Linux): 64-bit code, or 32-bit code in compatibility mode. The code
+// is entered by IRET with all registers loaded and leaves by a jump to a stub that stores them, or by a
+// fault, whose signal handler takes the registers from the signal frame.
 #pragma once
 
 #include "tests/differential/layout.h"

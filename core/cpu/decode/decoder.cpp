@@ -471,6 +471,7 @@ bool Decoder::legal(const Row& row, const Row& shape) const {
   if ((prefixes_ & kPrefixLock) != 0 && ((row.flags & opcode::kLock) == 0 || !out_.rm_is_memory()))
     return false;
   if ((row.flags & opcode::kOnly64) != 0 && !code64()) return false;
+  if ((row.flags & opcode::kNoPrefix) != 0 && column() != 0) return false;
   const bool takes_vvvv = shape.encoding >= Encoding::kRVM && shape.encoding <= Encoding::kVM;
   return vvvv_ == 0 || takes_vvvv;
 }

@@ -91,6 +91,7 @@ enum Flag : u8 {
   kReg = 1 << 4,         // memory form #UD
   kWide = 1 << 5,        // REX.W selects the next Op and doubles the size
   kModIgnored = 1 << 6,  // rm is a register whatever mod says
+  kNoPrefix = 1 << 7,    // #UD with 66, F2 or F3 ("NP" in the manual)
 };
 
 // Mandatory prefixes under which a row applies; also the index of the map's column.

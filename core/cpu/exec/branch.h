@@ -53,10 +53,15 @@ LAPWING_INLINE bool jump_indirect(Cpu& cpu, const Instruction& in) {
   return read_operand<T, kind>(cpu, in, target) && jump_to(cpu, target);
 }
 
+// As CPUs do it, the return address is in memory before a bad target raises #GP; rSP has not changed.
 template <class T>
 LAPWING_INLINE bool call_to(Cpu& cpu, const Instruction& in, T target) {
-  if (!check_target(cpu, target) || !push_inline(cpu, as_type<T>(cpu.next_rip(in)))) return false;
-  cpu.state.rip = target;
+  CpuState& s = cpu.state;
+  const u64 sp = (s.gpr[kRsp] - sizeof(T)) & s.stack_mask;
+  if (!store_inline(cpu, stack_segment(s), sp, as_type<T>(cpu.next_rip(in)))) return false;
+  if (!check_target(cpu, target)) return false;
+  set_stack_pointer(s, sp);
+  s.rip = target;
   return true;
 }
 

@@ -1,7 +1,7 @@
 // Shifts and rotates: SHL SHR SAR ROL ROR RCL RCR SHLD SHRD (SDM vol. 2). A count that masks to zero leaves
 // the flags. Undefined flags as Intel CPUs leave them: OF for counts above 1 is that of the first single-bit
-// step, AF is cleared by shifts and kept by rotates; SHLD and SHRD of 16 bits with counts above 16 shift
-// destination:source:destination.
+// step (ROL and ROR of a register by an immediate keep it), AF is cleared by shifts and kept by rotates; SHLD
+// and SHRD of 16 bits with counts above 16 shift destination:source:destination.
 #pragma once
 
 #include "core/cpu/exec/operand.h"
@@ -57,19 +57,19 @@ LAPWING_INLINE T shift_compute(CpuState& s, T value, unsigned count) {
   return result;
 }
 
+// `keeps_of`: a register operand with an immediate count.
 template <Op op, class T>
-LAPWING_INLINE T rotate_compute(CpuState& s, T value, unsigned count) {
-  constexpr unsigned kWidth = kBits<T>;
-  if constexpr (op == Op::ROL) {
-    const T result = std::rotl(value, static_cast<int>(count & (kWidth - 1)));
-    set_cf_of(s, bit_of(result, 0), left_overflow(value));
-    return result;
+LAPWING_INLINE T rotate_compute(CpuState& s, T value, unsigned count, bool keeps_of) {
+  static_assert(op == Op::ROL || op == Op::ROR);
+  const int places = static_cast<int>(count & (kBits<T> - 1));
+  const T result = op == Op::ROL ? std::rotl(value, places) : std::rotr(value, places);
+  const bool cf = op == Op::ROL ? bit_of(result, 0) : top_bit(result);
+  if (keeps_of && count != 1) {
+    set_cf(s, cf);
   } else {
-    static_assert(op == Op::ROR);
-    const T result = std::rotr(value, static_cast<int>(count & (kWidth - 1)));
-    set_cf_of(s, top_bit(result), bit_of(value, 0) != top_bit(value));
-    return result;
+    set_cf_of(s, cf, op == Op::ROL ? left_overflow(value) : bit_of(value, 0) != top_bit(value));
   }
+  return result;
 }
 
 // Rotates through CF: a ring of one bit more than the operand.
@@ -104,7 +104,7 @@ LAPWING_INLINE bool shift(Cpu& cpu, const Instruction& in) {
       cpu, in, [&](T value) __attribute__((always_inline)) {
         if (form != Form::kM1 && count == 0) return value;
         if constexpr (op == Op::ROL || op == Op::ROR) {
-          return rotate_compute<op, T>(s, value, count);
+          return rotate_compute<op, T>(s, value, count, form == Form::kMI && is_register<kind>(in));
         } else if constexpr (op == Op::RCL || op == Op::RCR) {
           return rotate_carry_compute<op, T>(s, value, count);
         } else {

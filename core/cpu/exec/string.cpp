@@ -57,6 +57,11 @@ template <class T>
 struct MoveElement {
   static constexpr bool kCompares = false;
 
+  static void truncate(CpuState& s, const StringAddress& address) {
+    address.set(s, kRsi, s.gpr[kRsi]);
+    address.set(s, kRdi, s.gpr[kRdi]);
+  }
+
   static bool one(Cpu& cpu, const Instruction& in) {
     CpuState& s = cpu.state;
     const StringAddress address(in);
@@ -97,6 +102,8 @@ template <class T>
 struct StoreElement {
   static constexpr bool kCompares = false;
 
+  static void truncate(CpuState& s, const StringAddress& address) { address.set(s, kRdi, s.gpr[kRdi]); }
+
   static bool one(Cpu& cpu, const Instruction& in) {
     CpuState& s = cpu.state;
     const StringAddress address(in);
@@ -130,6 +137,8 @@ template <class T>
 struct LoadElement {
   static constexpr bool kCompares = false;
 
+  static void truncate(CpuState&, const StringAddress&) {}
+
   static bool one(Cpu& cpu, const Instruction& in) {
     CpuState& s = cpu.state;
     const StringAddress address(in);
@@ -147,6 +156,8 @@ struct LoadElement {
 template <class T>
 struct ScanElement {
   static constexpr bool kCompares = true;
+
+  static void truncate(CpuState&, const StringAddress&) {}
 
   static bool one(Cpu& cpu, const Instruction& in) {
     CpuState& s = cpu.state;
@@ -184,13 +195,16 @@ template <class T>
 struct CompareElement {
   static constexpr bool kCompares = true;
 
+  static void truncate(CpuState&, const StringAddress&) {}
+
   static bool one(Cpu& cpu, const Instruction& in) {
     CpuState& s = cpu.state;
     const StringAddress address(in);
     T first;
     T second;
-    if (!load(cpu, in.segment, address.get(s, kRsi), first)) return false;
+    // In the order of CPUs, seen when both fault.
     if (!load(cpu, in.reg, address.get(s, kRdi), second)) return false;
+    if (!load(cpu, in.segment, address.get(s, kRsi), first)) return false;
     alu_compute<Op::CMP, T>(s, first, second);
     address.advance(s, kRsi, 1, sizeof(T));
     address.advance(s, kRdi, 1, sizeof(T));

@@ -1,7 +1,7 @@
 // String instructions: how an element's addresses advance, and how REP runs (SDM vol. 2,
 // "REP/REPE/REPZ/REPNE/REPNZ"). Every iteration commits its registers, so an interrupted instruction simply
-// runs again. Flags after a fault in a repeated CMPS or SCAS are those of the last completed iteration (the
-// manual: those before the instruction).
+// runs again. The flags of a repeated CMPS or SCAS change when it is complete: after a fault they are as
+// before it.
 #pragma once
 
 #include <algorithm>
@@ -46,9 +46,10 @@ struct StringSpan {
 
 StringSpan string_span(Cpu& cpu, u8 segment, u64 offset, u64 offset_mask, bool write, unsigned size);
 
-// Runs Element::one() and, where possible, Element::bulk() under the REP rules: an iteration counts as an
-// instruction, the first is paid for by the instruction itself. Slow mode and single-stepping do one
-// iteration at a time.
+// Registers of 32-bit addresses lose their upper halves even when nothing was done: the counter of all
+// instructions, and what Element::truncate() names. Runs Element::one() and, where possible, Element::bulk()
+// under the REP rules: an iteration counts as an instruction, the first is paid for by the instruction
+// itself. Slow mode and single-stepping do one iteration at a time.
 template <class Element>
 bool run_string(Cpu& cpu, const Instruction& in) {
   if (!repeats(in)) return Element::one(cpu, in);
@@ -56,6 +57,8 @@ bool run_string(Cpu& cpu, const Instruction& in) {
   const StringAddress address(in);
   const u64 count = address.get(s, kRcx);
   if (count == 0) {
+    Element::truncate(s, address);
+    address.set(s, kRcx, 0);
     s.rip = cpu.next_rip(in);
     return true;
   }
@@ -63,10 +66,19 @@ bool run_string(Cpu& cpu, const Instruction& in) {
   const u64 allowed = single ? 1 : std::min(count, static_cast<u64>(s.budget) + 1);
   u64 done = 0;
   bool stopped = false;
+  const u64 old_result = s.flags_result;
+  const u64 old_carries = s.flags_carries;
+  const auto keep_flags = [&] {
+    s.flags_result = old_result;
+    s.flags_carries = old_carries;
+  };
   while (done < allowed && !stopped) {
     u64 iterations = single ? 0 : Element::bulk(cpu, in, allowed - done);
     if (iterations == 0) {
       if (!Element::one(cpu, in)) {
+        keep_flags();
+        Element::truncate(s, address);
+        address.set(s, kRcx, count - done);
         s.budget -= static_cast<i64>(done);
         return false;
       }
@@ -77,7 +89,12 @@ bool run_string(Cpu& cpu, const Instruction& in) {
     if constexpr (Element::kCompares) stopped = flag_zf(s) != ((in.prefixes & kPrefixRep) != 0);
   }
   s.budget -= static_cast<i64>(done - 1);
-  s.rip = done == count || stopped ? cpu.next_rip(in) : cpu.current_rip(in);
+  if (done == count || stopped) {
+    s.rip = cpu.next_rip(in);
+  } else {
+    keep_flags();
+    s.rip = cpu.current_rip(in);
+  }
   return true;
 }
 

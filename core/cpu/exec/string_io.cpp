@@ -14,7 +14,6 @@ bool input_one(Cpu& cpu, const Instruction& in) {
   const StringAddress address(in);
   const auto port = static_cast<u16>(s.gpr[kRdx]);
   u64 linear;
-  if (!check_io_permission(cpu, port, sizeof(T))) return false;
   if (!linear_address(cpu, in.reg, address.get(s, kRdi), sizeof(T), true, linear)) return false;
   // The port is read only when the store cannot fail.
   if (!cpu.probe_write(linear, sizeof(T), false, cpu.data_mode())) return false;
@@ -29,7 +28,6 @@ bool output_one(Cpu& cpu, const Instruction& in) {
   const StringAddress address(in);
   const auto port = static_cast<u16>(s.gpr[kRdx]);
   T value;
-  if (!check_io_permission(cpu, port, sizeof(T))) return false;
   if (!load(cpu, in.segment, address.get(s, kRsi), value)) return false;
   port_write(cpu, in, port, value, sizeof(T));
   address.advance(s, kRsi, 1, sizeof(T));
@@ -38,6 +36,8 @@ bool output_one(Cpu& cpu, const Instruction& in) {
 
 template <class One>
 bool run_port_string(Cpu& cpu, const Instruction& in, One one) {
+  // Checked even when there is nothing to repeat.
+  if (!check_io_permission(cpu, static_cast<u16>(cpu.state.gpr[kRdx]), in.operand_size)) return false;
   if (!repeats(in)) return one();
   CpuState& s = cpu.state;
   const StringAddress address(in);
