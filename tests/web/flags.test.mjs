@@ -174,6 +174,13 @@ test("expects are seen in order, sends once each and in order, also across chunk
   assert.equal(add("ic").verdict, "failed");
 });
 
+test("patterns do not see control sequences, also when they come in pieces", () => {
+  const watcher = new ConsoleWatcher({ expect: [/^ok # $/m], fail: [], send: [] });
+  const add = (text) => watcher.add(new TextEncoder().encode(text)).verdict;
+  assert.equal(add("\x1b[1;32mok\x1b["), undefined);
+  assert.equal(add("0m # \x1b[6n"), "expected");
+});
+
 test("--send knows escapes", () => {
   const [{ bytes }] = options(["--send", "x=>ls\\n\\x03\\\\n"]).send;
   assert.equal(new TextDecoder().decode(bytes), "ls\r\x03\\n");

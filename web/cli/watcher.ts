@@ -1,3 +1,4 @@
+import { PlainText } from "../src/io/plain_text";
 import type { FileAtRegex, Send } from "./options";
 
 const mostKept = 256 * 1024;
@@ -39,7 +40,7 @@ export interface WatchResult {
 /** Looks for --expect, --fail, --send and snapshot patterns; expects and sends each in their given order. */
 export class ConsoleWatcher {
   readonly #patterns: WatchedPatterns;
-  readonly #decoder = new TextDecoder();
+  readonly #plain = new PlainText();
   readonly #expects = new Cursor();
   readonly #sends = new Cursor();
   readonly #others = new Cursor();
@@ -57,7 +58,7 @@ export class ConsoleWatcher {
   }
 
   add(bytes: Uint8Array): WatchResult {
-    const text = this.#decoder.decode(bytes, { stream: true });
+    const text = this.#plain.take(bytes);
     for (const cursor of [this.#expects, this.#sends, this.#others]) cursor.add(text);
     const { expect, fail, send, saveSnapshot } = this.#patterns;
     const result: WatchResult = { type: [], snapshotDue: false, verdict: undefined };

@@ -3,6 +3,7 @@ import { LapwingError } from "./errors";
 import { workerClient, type Client } from "./engine/client";
 import type { MachineConfig } from "./engine/engine";
 import type { BootFile, EndReason, FileSource, SessionEvent, Statistics } from "./engine/protocol";
+import { PlainText } from "./io/plain_text";
 import { scanCode } from "./io/scan_codes";
 import { defaultMemory, parseMemory } from "./memory_size";
 
@@ -209,6 +210,7 @@ export class Serial {
   readonly #client: Client;
   readonly #endOf: () => LapwingError | undefined;
   readonly #decoder = new TextDecoder();
+  readonly #plain = new PlainText();
   readonly #checks = new Set<() => void>();
   #unread = "";
 
@@ -222,7 +224,10 @@ export class Serial {
     return this.#client.request("serialInput", { port: 0, bytes });
   }
 
-  /** Waits until the pattern appears in what has not been waited for yet; answers the text up to its end. */
+  /**
+   * Waits until the pattern appears in what has not been waited for yet, terminal control sequences left out; answers
+   * the text up to its end.
+   */
   waitFor(pattern: RegExp | string, limit: { virtualMs?: number; ms?: number } = {}): Promise<string> {
     return new Promise((resolve, reject) => {
       let timer: ReturnType<typeof setTimeout> | undefined;
@@ -254,10 +259,9 @@ export class Serial {
   /** @internal */
   take(port: number, bytes: Uint8Array): string {
     if (port !== 0) return "";
-    const text = this.#decoder.decode(bytes, { stream: true });
-    this.#unread = (this.#unread + text).slice(-mostKept);
+    this.#unread = (this.#unread + this.#plain.take(bytes)).slice(-mostKept);
     this.end();
-    return text;
+    return this.#decoder.decode(bytes, { stream: true });
   }
   /** @internal Lets the waiting ones look again. */
   end(): void {

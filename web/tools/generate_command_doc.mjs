@@ -27,7 +27,8 @@ Accepted without effect, because they are harmless here: ${ignored.join(", ")}. 
 refused, with the nearest known one named.
 
 \`--hash-every\` prints its lines on stderr, so that the console on stdout stays as it is. \`--expect\` and \`--send\` are
-each used in the order given; a pattern looks only at text that came after the one before it. In \`--send\`, \`\\n\` is
+each used in the order given; a pattern looks only at text that came after the one before it, and never at terminal control
+sequences. In \`--send\`, \`\\n\` is
 Enter, and \`\\t\`, \`\\e\`, \`\\xNN\` and \`\\\\\` are known. \`--replay\` builds the machine that was recorded; kernel
 and initrd must be the same files.
 `;
