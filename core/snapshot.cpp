@@ -22,9 +22,11 @@ class VectorSink final : public StateSink {
   std::vector<u8>& out_;
 };
 
-u64 hash_of(const std::vector<u8>& data) {
+u64 hash_of(const SnapshotSection& section) {
   StateHash hash;
-  hash.add(data.data(), data.size());
+  hash.add(section.name.data(), section.name.size());
+  hash.add(&section.version, sizeof section.version);
+  hash.add(section.data.data(), section.data.size());
   return hash.value();
 }
 
@@ -131,7 +133,7 @@ std::vector<u8> encode_snapshot(const std::vector<SnapshotSection>& sections) {
   StateWriter out(sink);
   StateHash total;
   for (const SnapshotSection& section : sections) {
-    const u64 hash = hash_of(section.data);
+    const u64 hash = hash_of(section);
     total.add(&hash, sizeof hash);
     out.put_string(section.name);
     out.put_u32(section.version);
@@ -164,7 +166,7 @@ Result<std::vector<SnapshotSection>> decode_snapshot(const u8* data, std::size_t
     section.data.resize(static_cast<std::size_t>(length));
     in.get_bytes(section.data.data(), section.data.size());
     const u64 hash = in.get_u64();
-    if (!in.ok() || hash != hash_of(section.data)) {
+    if (!in.ok() || hash != hash_of(section)) {
       return Error{"the snapshot is damaged in section '" + section.name + "'; save it again"};
     }
     total.add(&hash, sizeof hash);

@@ -1,8 +1,8 @@
 // Saved state: named, versioned, checksummed sections of little-endian plain data. The same writer feeds the state
 // hash, so whatever is saved is also what two machines are compared by.
 //
-// Layout of a snapshot: "LWSNAP01", then per section {u32 name length, name, u32 version, u64 size, bytes, u64 hash},
-// ended by a section of empty name whose hash covers all section hashes.
+// Layout of a snapshot: "LWSNAP01", then per section {u32 name length, name, u32 version, u64 size, bytes, u64 hash
+// of name, version and bytes}, ended by a section of empty name whose hash covers all section hashes.
 #pragma once
 
 #include <string>

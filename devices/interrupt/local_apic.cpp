@@ -305,7 +305,10 @@ void LocalApic::set_lint(unsigned pin, bool level, CauseId cause) {
   lint_level_[pin] = level;
   if (level) lint_cause_[pin] = cause;
   if (mode() == Mode::kDisabled) {
-    if (pin == 1 && level && !was_high) pins_.nmi(cause);
+    if (pin == 1 && level && !was_high) {
+      trace(IrqEventKind::kNmi, cause);
+      pins_.nmi(cause);
+    }
   } else {
     if (lint_active(pin) && !was_active) lint_edge(pin);
     service_lint_level(pin);

@@ -26,9 +26,7 @@ TEST_CASE("snapshot_refuses_every_single_damaged_or_missing_byte") {
     CAPTURE(i);
     std::vector<u8> damaged = image;
     damaged[i] ^= 0x10;
-    const auto decoded = decode_snapshot(damaged.data(), damaged.size());
-    // Section names and versions are not hashed; all else must be caught.
-    if (decoded.ok()) CHECK((decoded.value()[0].data == std::vector<u8>{1, 2, 3, 4, 5}));
+    CHECK(!decode_snapshot(damaged.data(), damaged.size()).ok());
     CHECK(!decode_snapshot(image.data(), i).ok());
   }
 }
