@@ -67,7 +67,7 @@ TEST_CASE("local_apic_reset_values") {
   CHECK(read(0xD0) == 0);
   CHECK(read(0xE0) == 0xFFFFFFFF);
   CHECK(read(0xF0) == 0xFF);
-  for (const u32 lvt : {0x2F0, 0x320, 0x330, 0x340, 0x350, 0x360, 0x370}) CHECK(read(lvt) == kMasked);
+  for (const u32 lvt : {0x2F0u, 0x320u, 0x330u, 0x340u, 0x350u, 0x360u, 0x370u}) CHECK(read(lvt) == kMasked);
   u64 base = 0;
   CHECK(apic.read_msr(kApicBaseMsr, base));
   CHECK(base == (0xFEE00000 | kEnable));
@@ -451,17 +451,18 @@ TEST_CASE("local_apic_x2apic_msrs_fault_as_the_manual_says") {
   CHECK(a.rdmsr(0x802) == 0x105);
   CHECK(a.rdmsr(0x803) == 0x01060014);
   CHECK(a.rdmsr(0x80F) == 0x1FF);
-  for (const u32 absent : {0x800, 0x801, 0x804, 0x809, 0x80C, 0x80E, 0x829, 0x831, 0x83A, 0x840, 0x8FF}) {
+  for (const u32 absent :
+       {0x800u, 0x801u, 0x804u, 0x809u, 0x80Cu, 0x80Eu, 0x829u, 0x831u, 0x83Au, 0x840u, 0x8FFu}) {
     CAPTURE(absent);
     CHECK(a.rdmsr(absent) == ~0ull);
     CHECK(!a.wrmsr(absent, 0));
   }
-  for (const u32 read_only : {0x802, 0x803, 0x80A, 0x80D, 0x810, 0x818, 0x820, 0x827, 0x839}) {
+  for (const u32 read_only : {0x802u, 0x803u, 0x80Au, 0x80Du, 0x810u, 0x818u, 0x820u, 0x827u, 0x839u}) {
     CAPTURE(read_only);
     CHECK(a.rdmsr(read_only) != ~0ull);
     CHECK(!a.wrmsr(read_only, 0));
   }
-  for (const u32 write_only : {0x80B, 0x83F}) CHECK(a.rdmsr(write_only) == ~0ull);
+  for (const u32 write_only : {0x80Bu, 0x83Fu}) CHECK(a.rdmsr(write_only) == ~0ull);
   CHECK(!a.wrmsr(0x80B, 1));
   CHECK(a.wrmsr(0x80B, 0));
   CHECK(!a.wrmsr(0x828, 1));
