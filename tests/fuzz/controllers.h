@@ -135,6 +135,44 @@ inline u32 fuzz_msr(u8 choice) {
   return 0x800 + choice % 0x45u;
 }
 
+// The state of a running guest: controllers programmed, everything unmasked.
+inline void set_up(Board& board) {
+  for (const auto& [port, value] : {std::pair{0x20, 0x11},
+                                    {0x21, 0x20},
+                                    {0x21, 0x04},
+                                    {0x21, 0x01},
+                                    {0x21, 0x00},
+                                    {0xA0, 0x11},
+                                    {0xA1, 0x28},
+                                    {0xA1, 0x02},
+                                    {0xA1, 0x01},
+                                    {0xA1, 0x00},
+                                    {0x43, 0x34},
+                                    {0x40, 0x00},
+                                    {0x40, 0x10}}) {
+    board.bus.port_out(static_cast<u16>(port), static_cast<u32>(value), 1);
+  }
+  for (auto& apic : board.apics) {
+    const u32 registers[][2] = {{0xF0, 0x1FF},    {0xD0, 0x01000000u << apic->config().cpu},
+                                {0x320, 0x200EC}, {0x350, 0x700},
+                                {0x360, 0x400},   {0x370, 0xFE},
+                                {0x380, 100'000}};
+    for (const auto& [offset, value] : registers) apic->mmio_write(offset, value, 4);
+  }
+  for (unsigned pin = 0; pin < IoApic::kPins; ++pin) {
+    // Alternate edge and level, CPUs in turn.
+    board.ioapic.mmio_write(0x00, 0x11 + 2 * pin, 4);
+    board.ioapic.mmio_write(0x10, pin % kCpus << 24, 4);
+    board.ioapic.mmio_write(0x00, 0x10 + 2 * pin, 4);
+    board.ioapic.mmio_write(0x10, (0x30 + 4 * pin) | (pin % 2) << 15 | (pin >= 16 ? 1u << 13 : 0), 4);
+  }
+  board.hpet.mmio_write(0x10, 1, 4);
+  board.msi.write(2, 0x21, 2);
+  board.msi.write(4, 0xFEE00000, 4);
+  board.msi.write(12, 0x40A0, 2);
+  board.msix.write(2, 0x8000, 2);
+}
+
 inline u64 apply(Board& board, const Step& step) {
   LocalApic& apic = *board.apics[step.a % kCpus];
   FakePins& pins = board.pins[step.a % kCpus];
@@ -143,10 +181,15 @@ inline u64 apply(Board& board, const Step& step) {
   u64 result = 0;
   switch (step.kind % kStepKinds) {
     case 0:
-    case 1: board.bus.port_out(fuzz_port(step.a), step.value, 1u << (step.b % 3)); break;
+    case 1: {
+      // Mostly clock registers, not CMOS memory.
+      const u16 port = fuzz_port(step.a);
+      board.bus.port_out(port, port == CmosRtc::kPort ? step.value & 0x8F : step.value, 1u << (step.b % 3));
+      break;
+    }
     case 2: return board.bus.port_in(fuzz_port(step.a), 1u << (step.b % 3));
-    case 3: board.hpet.mmio_write(step.a / size * size % 0x180, wide, size); break;
-    case 4: return board.hpet.mmio_read(step.a / size * size % 0x180, size);
+    case 3: board.hpet.mmio_write(step.a * 2u / size * size % 0x180, wide, size); break;
+    case 4: return board.hpet.mmio_read(step.a * 2u / size * size % 0x180, size);
     case 5:
     case 6: {
       IoApic& chip = (step.b & 1) != 0 ? board.second : board.ioapic;
@@ -157,10 +200,13 @@ inline u64 apply(Board& board, const Step& step) {
     case 7:
     case 8: apic.mmio_write((step.b & 0x3Fu) * 16, step.value, 4); break;
     case 9: return apic.mmio_read((step.b & 0x3Fu) * 16 + (step.high & 15) / size * size, size);
-    case 10:
-      return apic.write_msr(fuzz_msr(step.b), step.b % 3 == 0 ? wide : step.value & 0xFEEFFDFF) ? 1 : 0;
+    case 10: {
+      const u32 msr = fuzz_msr(step.b);
+      const u64 value = msr == 0x1B && (step.a & 0x80) != 0 ? 0xFEE00000 | (step.value & 0xD00) : wide;
+      return apic.write_msr(msr, value) ? 1 : 0;
+    }
     case 11: return apic.read_msr(fuzz_msr(step.b), result) ? result : 0;
-    case 12: board.lines.set_line(step.b % 48, (step.value & 1) != 0, board.trace.new_cause()); break;
+    case 12: board.lines.set_line(step.a % 48, (step.value & 1) != 0, board.trace.new_cause()); break;
     case 13:
       if (pins.intr) return apic.acknowledge().vector;
       apic.set_cr8(step.b);
@@ -198,8 +244,10 @@ inline bool run_controllers(const u8* data, std::size_t size, const char*& why) 
   Board board;
   std::unique_ptr<Board> twin;
   Input input(data, size);
-  const unsigned fork_at = input.byte();
   if (!board.claimed) return why = "ports overlap", false;
+  const u8 start = input.byte();
+  const unsigned fork_at = start & 0x7Fu;
+  if ((start & 0x80) != 0) set_up(board);
   for (unsigned count = 0; !input.empty(); ++count) {
     Step step{};
     step.kind = input.byte();
