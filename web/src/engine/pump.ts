@@ -1,3 +1,4 @@
+import { LapwingError } from "../errors";
 import { DoorStop } from "./door";
 
 /** What the pump needs of the engine. */
@@ -184,9 +185,14 @@ export class Pump {
   #runTo(target: number, haltLimitNs: number): DoorStop {
     const began = this.#host.nowNs();
     let stop: DoorStop = DoorStop.Patience;
+    let before = -1;
     for (;;) {
       const now = this.#machine.instructions;
       if (now >= target) break;
+      if (now === before && stop === DoorStop.Patience) {
+        throw new LapwingError("engine", `The engine makes no progress at instruction ${now}.`);
+      }
+      before = now;
       const exact = this.#hooks.nextStop?.() ?? Infinity;
       stop = this.#machine.run(Math.min(target - now, exact - now, this.#patience()), haltLimitNs);
       if (this.#machine.instructions >= exact) this.#hooks.atStop?.();
