@@ -197,6 +197,7 @@ class Cpu final : public CpuPins, public Saveable {
   bool transfer_piece(u64 linear, u8* data, unsigned size, bool write, bool stack, AccessMode mode);
   void mmio_transfer(u64 physical, u8* data, unsigned size, bool write);
   bool raise_address(bool stack);
+  u64 following_page(u64 linear) const;
   bool alignment_faults(u64 linear, unsigned size) const;
   bool page_watched(u64 linear) const;
 

@@ -220,14 +220,20 @@ bool Cpu::transfer_piece(u64 linear, u8* data, unsigned size, bool write, bool s
   return true;
 }
 
+// Where an access that leaves its page goes on. System tables lie anywhere, also while code is 32 bits wide.
+u64 Cpu::following_page(u64 linear) const {
+  const u64 next = page_of(linear) + kPageSize;
+  return linear > 0xFFFFFFFF ? next : next & linear_mask_;
+}
+
 bool Cpu::transfer(u64 linear, u8* data, unsigned size, bool write, bool stack, AccessMode mode) {
   const u64 room = kPageSize - (linear & kPageMask);
   if (size <= room) return transfer_piece(linear, data, size, write, stack, mode);
   const auto low = static_cast<unsigned>(room);
-  const u64 next = (linear + low) & linear_mask_;
+  const u64 next = following_page(linear);
   if (state.code64() && !is_canonical(linear)) return raise_address(stack);
   if (alignment_faults(linear, size) && mode == AccessMode::kUser) return raise(kAC, 0);
-  if (state.code64() ? !is_canonical(next) : next == 0) return raise_address(stack);
+  if (state.code64() && !is_canonical(next)) return raise_address(stack);
   // Nothing may be written before both pages are known to be writable.
   if (write && !probe_write(linear, size, stack, mode)) return false;
   return transfer_piece(linear, data, low, write, stack, mode) &&
@@ -250,10 +256,10 @@ bool Cpu::probe_write(u64 linear, unsigned size, bool stack, AccessMode mode) {
   const u64 room = kPageSize - (linear & kPageMask);
   if (size <= room) return locate(linear, size, AccessType::kWrite, stack, mode, place);
   const auto low = static_cast<unsigned>(room);
-  const u64 next = (linear + low) & linear_mask_;
+  const u64 next = following_page(linear);
   if (state.code64() && !is_canonical(linear)) return raise_address(stack);
   if (alignment_faults(linear, size) && mode == AccessMode::kUser) return raise(kAC, 0);
-  if (state.code64() ? !is_canonical(next) : next == 0) return raise_address(stack);
+  if (state.code64() && !is_canonical(next)) return raise_address(stack);
   return locate(linear, low, AccessType::kWrite, stack, mode, place) &&
          locate(next, size - low, AccessType::kWrite, stack, mode, place);
 }

@@ -11,12 +11,14 @@ constexpr u16 kTableIndicator = 4;
 // Finds the `size` bytes of a selector's descriptor; false when beyond the table.
 bool locate_descriptor(const CpuState& s, u16 selector, unsigned size, u64& address) {
   const u64 offset = selector & 0xFFF8;
+  // The tables' addresses are 64 bits wide in all of IA-32e mode, compatibility mode too.
+  const u64 mask = s.long_mode_active() ? ~0ull : 0xFFFFFFFFull;
   if ((selector & kTableIndicator) == 0) {
-    address = s.gdtr.base + offset;
+    address = (s.gdtr.base + offset) & mask;
     return offset + size - 1 <= s.gdtr.limit;
   }
   const SegmentRegister& ldtr = s.seg[kLdtr];
-  address = ldtr.base + offset;
+  address = (ldtr.base + offset) & mask;
   return ldtr.present() && !is_null_selector(ldtr.selector) && offset + size - 1 <= ldtr.limit;
 }
 
@@ -24,7 +26,7 @@ bool read_at(Cpu& cpu, u16 selector, unsigned size, Vector vector, Descriptor& o
   if (!locate_descriptor(cpu.state, selector, size, out.address)) {
     return cpu.raise(vector, selector & kSelectorMask);
   }
-  if (!load_system(cpu, out.address & cpu.linear_mask(), out.low)) return false;
+  if (!load_system(cpu, out.address, out.low)) return false;
   out.high = 0;
   return size == 8 || load_system(cpu, out.address + 8, out.high);
 }
@@ -43,7 +45,7 @@ bool set_accessed(Cpu& cpu, Descriptor& descriptor) {
   constexpr u64 kAccessed = 1ull << 40;
   if ((descriptor.low & kAccessed) != 0) return true;
   descriptor.low |= kAccessed;
-  return store_system(cpu, (descriptor.address + 5) & cpu.linear_mask(), static_cast<u8>(descriptor.low >> 40));
+  return store_system(cpu, descriptor.address + 5, static_cast<u8>(descriptor.low >> 40));
 }
 
 SegmentRegister make_segment(u16 selector, const Descriptor& descriptor) {
@@ -156,7 +158,8 @@ bool within_limit(const SegmentRegister& segment, u64 offset, unsigned size) {
     const u64 top = segment.big() ? 0xFFFFFFFF : 0xFFFF;
     return offset > segment.limit && last <= top;
   }
-  return last <= segment.limit;
+  // At a limit of 4 GiB accesses wrap around, as CPUs do.
+  return last <= segment.limit || segment.limit == 0xFFFFFFFF;
 }
 
 bool Cpu::check_segment(u8 number, u64 offset, unsigned size, bool write) {

@@ -70,13 +70,14 @@ bool exec_AAM(Cpu& cpu, const Instruction& in) {
   return true;
 }
 
+// The undefined CF, AF and OF are those of the byte addition.
 bool exec_AAD(Cpu& cpu, const Instruction& in) {
   CpuState& s = cpu.state;
   const auto tens = static_cast<u8>(read_reg<u8>(s, kAh) * static_cast<u8>(in.imm));
   const u8 units = read_reg<u8>(s, kAl);
   const auto al = static_cast<u8>(units + tens);
   write_reg<u16>(s, kAx, al);
-  set_decimal_flags(s, al, false, false);
+  set_flags_add<u8>(s, units, tens, al);
   return true;
 }
 

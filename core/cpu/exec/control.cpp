@@ -290,7 +290,7 @@ bool exec_LTR(Cpu& cpu, const Instruction& in) {
   if (type != SystemType::kTss32Available && !tss16) return cpu.raise_gp(error);
   if (!descriptor.present()) return cpu.raise(kNP, error);
   const auto busy = static_cast<u8>((descriptor.low >> 40) | 2);
-  if (!store_system(cpu, (descriptor.address + 5) & cpu.linear_mask(), busy)) return false;
+  if (!store_system(cpu, descriptor.address + 5, busy)) return false;
   cpu.state.seg[kTr] = make_segment(selector, descriptor);
   cpu.state.seg[kTr].attributes |= 2;
   return true;

@@ -218,11 +218,11 @@ bool exec_VERW(Cpu& cpu, const Instruction& in) { return verify(cpu, in, true); 
 
 bool exec_ARPL(Cpu& cpu, const Instruction& in) {
   if (!protected_only(cpu)) return false;
-  Modify<u16> target;
-  if (!target.begin(cpu, in)) return false;
+  u16 selector;
+  if (!read_rm(cpu, in, selector)) return false;
   const auto rpl = static_cast<u16>(read_reg<u16>(cpu.state, in.reg) & 3);
-  const bool raised = (target.value() & 3) < rpl;
-  if (raised) target.commit(cpu, static_cast<u16>((target.value() & kSelectorMask) | rpl));
+  const bool raised = (selector & 3) < rpl;
+  if (raised && !write_rm(cpu, in, static_cast<u16>((selector & kSelectorMask) | rpl))) return false;
   set_zf(cpu.state, raised);
   return true;
 }

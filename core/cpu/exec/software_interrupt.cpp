@@ -30,6 +30,18 @@ void enter_flat(Cpu& cpu, u16 cs, u16 code, u16 ss, u8 cpl, u64 rip) {
   cpu.update_mode();
 }
 
+// The upper bound is not read when the lower one is violated.
+template <class T>
+bool check_bounds(Cpu& cpu, const Instruction& in) {
+  const u64 address = effective_address(cpu.state, in);
+  const T value = read_reg<T>(cpu.state, in.reg);
+  T bound;
+  if (!load(cpu, in.segment, address, bound)) return false;
+  if (value < bound) return cpu.raise(kBR);
+  if (!load(cpu, in.segment, address + sizeof(T), bound)) return false;
+  return value > bound ? cpu.raise(kBR) : true;
+}
+
 }  // namespace
 
 bool exec_INVALID(Cpu& cpu, const Instruction&) { return cpu.raise_ud(); }
@@ -55,17 +67,7 @@ bool exec_INTO(Cpu& cpu, const Instruction& in) {
 }
 
 bool exec_BOUND(Cpu& cpu, const Instruction& in) {
-  const u64 address = effective_address(cpu.state, in);
-  if (in.operand_size == 2) {
-    i16 lower, upper;
-    if (!load(cpu, in.segment, address, lower) || !load(cpu, in.segment, address + 2, upper)) return false;
-    const auto value = read_reg<i16>(cpu.state, in.reg);
-    return value < lower || value > upper ? cpu.raise(kBR) : true;
-  }
-  i32 lower, upper;
-  if (!load(cpu, in.segment, address, lower) || !load(cpu, in.segment, address + 4, upper)) return false;
-  const auto value = read_reg<i32>(cpu.state, in.reg);
-  return value < lower || value > upper ? cpu.raise(kBR) : true;
+  return in.operand_size == 2 ? check_bounds<i16>(cpu, in) : check_bounds<i32>(cpu, in);
 }
 
 bool exec_SYSCALL(Cpu& cpu, const Instruction& in) {
