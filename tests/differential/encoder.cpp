@@ -119,7 +119,7 @@ void Encoder::memory_operand(unsigned reg) {
   if (address16_) return memory_operand16(reg);
   const unsigned base = kPointers[random_.below(5)];
   const auto small =
-      static_cast<u32>(static_cast<i32>(random_.below(256)) - 128) & (random_.chance(70) ? ~7u : ~0u);
+      static_cast<u32>(static_cast<i32>(random_.below(256)) - 128) & (random_.chance(70) ? ~15u : ~0u);
   switch (random_.below(8)) {
     case 0:
     case 1:  // absolute

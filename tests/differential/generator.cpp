@@ -131,11 +131,11 @@ void fill_fp(Random& random, FpImage& image) {
     image.bytes[at] = static_cast<u8>(value);
     image.bytes[at + 1] = static_cast<u8>(value >> 8);
   };
-  put16(0, random.chance(75) ? 0x037Fu | (random.below(16) << 8) : 0x0040u | (random.below(0x1000) & 0xF3Fu));
+  put16(0, random.chance(92) ? 0x037Fu | (random.below(16) << 8) : 0x0040u | (random.below(0x1000) & 0xF3Fu));
   const unsigned top = random.below(8);
   put16(2, top << 11 | (random.below(2) << 8) | (random.below(2) << 10) | (random.below(2) << 14));
   image.bytes[4] = static_cast<u8>(random.chance(30) ? random.next() : 0xFF >> random.below(3));
-  const u32 mxcsr = random.chance(75) ? 0x1F80u | (random.below(4) << 13) : random.below(0x10000);
+  const u32 mxcsr = random.chance(92) ? 0x1F80u | (random.below(4) << 13) : random.below(0x10000);
   std::memcpy(image.bytes + 24, &mxcsr, 4);
   for (unsigned i = 0; i < 8; ++i) {
     u64 mantissa = interesting(random);

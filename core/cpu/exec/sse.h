@@ -109,6 +109,13 @@ inline void enter(Cpu& cpu) {
   cpu.state.fpu.valid = 0xFF;
 }
 
+// The end of a store of an MMX register: one that faults has cleared TOP already, but no tags.
+inline bool stored(Cpu& cpu, bool done) {
+  x87::set_top(cpu.state.fpu, 0);
+  if (done) enter(cpu);
+  return done;
+}
+
 inline u64 read(const Cpu& cpu, unsigned i) {
   return cpu.state.fpu.st[i].mantissa;
 }

@@ -114,6 +114,7 @@ bool write_mmx(Cpu& cpu, const Instruction& in, FpContext& context, u64 result) 
 bool single_to_mmx(Cpu& cpu, const Instruction& in, bool truncates) {
   Lanes<u32, 8> source;
   if (!check_available(cpu) || !mmx::check_available(cpu) || !load_half(cpu, in, source)) return false;
+  mmx::enter(cpu);
   FpContext context = sse_context(cpu.state.mxcsr);
   const u32 first = to_dword<u32>(context, source[0], truncates);
   return write_mmx(cpu, in, context, join(first, to_dword<u32>(context, source[1], truncates)));
@@ -122,6 +123,7 @@ bool single_to_mmx(Cpu& cpu, const Instruction& in, bool truncates) {
 bool double_to_mmx(Cpu& cpu, const Instruction& in, bool truncates) {
   XmmRegister source;
   if (!check_available(cpu) || !mmx::check_available(cpu) || !load_vector(cpu, in, source)) return false;
+  mmx::enter(cpu);
   FpContext context = sse_context(cpu.state.mxcsr);
   const u32 first = to_dword<u64>(context, source.lo, truncates);
   return write_mmx(cpu, in, context, join(first, to_dword<u64>(context, source.hi, truncates)));
@@ -132,6 +134,7 @@ bool load_mmx_source(Cpu& cpu, const Instruction& in, Lanes<u32, 8>& out) {
   if (!check_available(cpu)) return false;
   if (in.rm_is_memory()) return load_half(cpu, in, out);
   if (!mmx::check_available(cpu)) return false;
+  mmx::enter(cpu);
   out = std::bit_cast<Lanes<u32, 8>>(mmx::read(cpu, in.rm));
   return true;
 }
@@ -238,7 +241,6 @@ bool exec_CVTPI2PS(Cpu& cpu, const Instruction& in) {
   const u32 second = soft_float::from_i64<u32>(context, signed_value(source[1]));
   if (!finish(cpu, context)) return false;
   cpu.state.xmm[in.reg].lo = join(first, second);
-  if (!in.rm_is_memory()) mmx::enter(cpu);
   return true;
 }
 
@@ -248,7 +250,6 @@ bool exec_CVTPI2PD(Cpu& cpu, const Instruction& in) {
   FpContext exact;
   cpu.state.xmm[in.reg] = {soft_float::from_i64<u64>(exact, signed_value(source[0])),
                            soft_float::from_i64<u64>(exact, signed_value(source[1]))};
-  if (!in.rm_is_memory()) mmx::enter(cpu);
   return true;
 }
 

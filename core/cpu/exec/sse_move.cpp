@@ -70,9 +70,7 @@ bool move_general(Cpu& cpu, const Instruction& in) {
 template <class T>
 bool move_general_mmx(Cpu& cpu, const Instruction& in) {
   if (is_store(in)) {
-    if (!write_rm<T>(cpu, in, static_cast<T>(mmx::read(cpu, in.reg)))) return false;
-    mmx::enter(cpu);
-    return true;
+    return mmx::stored(cpu, write_rm<T>(cpu, in, static_cast<T>(mmx::read(cpu, in.reg))));
   }
   T source;
   if (!read_rm(cpu, in, source)) return false;
@@ -94,21 +92,21 @@ bool move_mask(Cpu& cpu, const Instruction& in) {
   return true;
 }
 
-// Stores the bytes whose mask bit is set to segment:[rDI]; all are checked before the first is written.
+// Stores the bytes whose mask bit is set to segment:[rDI]. First all bytes are checked, whatever the mask
+// says, eight at a time, the upper eight first (so do Intel CPUs; the manual leaves it open).
 bool masked_store(Cpu& cpu, const Instruction& in, const u8* data, const u8* mask, unsigned count) {
   const CpuState& s = cpu.state;
   const u64 wrap = in.address_size == 8 ? ~u64{0} : in.address_size == 4 ? 0xFFFFFFFF : 0xFFFF;
-  for (const bool probing : {true, false}) {
-    for (unsigned i = 0; i < count; ++i) {
-      if ((mask[i] & 0x80) == 0) continue;
-      u64 linear;
-      if (!linear_address(cpu, in.segment, (s.gpr[kRdi] + i) & wrap, 1, true, linear)) return false;
-      const bool stack = is_stack(in.segment);
-      if (probing ? !cpu.probe_write(linear, 1, stack, cpu.data_mode())
-                  : !store_linear<u8>(cpu, linear, stack, data[i])) {
-        return false;
-      }
-    }
+  const bool stack = is_stack(in.segment);
+  u64 linear;
+  for (unsigned i = count; i > 0; i -= 8) {
+    if (!linear_address(cpu, in.segment, (s.gpr[kRdi] + i - 8) & wrap, 8, true, linear)) return false;
+    if (!cpu.probe_write(linear, 8, stack, cpu.data_mode())) return false;
+  }
+  for (unsigned i = 0; i < count; ++i) {
+    if ((mask[i] & 0x80) == 0) continue;
+    if (!linear_address(cpu, in.segment, (s.gpr[kRdi] + i) & wrap, 1, true, linear)) return false;
+    if (!store_linear<u8>(cpu, linear, stack, data[i])) return false;
   }
   return true;
 }
@@ -233,18 +231,14 @@ bool exec_MOVQ_MMX(Cpu& cpu, const Instruction& in) {
   }
   const u64 value = mmx::read(cpu, in.reg);
   if (in.rm_is_memory()) {
-    if (!store_operand<u64>(cpu, in, value)) return false;
-    mmx::enter(cpu);
-  } else {
-    mmx::write(cpu, in.rm, value);
+    return mmx::stored(cpu, store_operand<u64>(cpu, in, value));
   }
+  mmx::write(cpu, in.rm, value);
   return true;
 }
 
 bool exec_MOVNTQ(Cpu& cpu, const Instruction& in) {
-  if (!mmx::check_available(cpu) || !store_operand<u64>(cpu, in, mmx::read(cpu, in.reg))) return false;
-  mmx::enter(cpu);
-  return true;
+  return mmx::check_available(cpu) && mmx::stored(cpu, store_operand<u64>(cpu, in, mmx::read(cpu, in.reg)));
 }
 
 // MOVNTI works on general registers: no CR0.TS, no MMX or SSE state.
@@ -285,9 +279,8 @@ bool exec_MASKMOVQ(Cpu& cpu, const Instruction& in) {
   if (!mmx::check_available(cpu)) return false;
   const auto data = std::bit_cast<Lanes<u8, 8>>(mmx::read(cpu, in.reg));
   const auto mask = std::bit_cast<Lanes<u8, 8>>(mmx::read(cpu, in.rm));
-  if (!masked_store(cpu, in, data.data(), mask.data(), 8)) return false;
   mmx::enter(cpu);
-  return true;
+  return masked_store(cpu, in, data.data(), mask.data(), 8);
 }
 
 bool exec_MASKMOVDQU(Cpu& cpu, const Instruction& in) {
