@@ -1,0 +1,91 @@
+// Compiles the guest programs (C without a library, so that any gcc or clang does for both word sizes) and appends
+// them, as /bench/NAME, to a guest's initramfs: Linux unpacks archives that follow each other.
+//   node tests/programs/build.mjs   compiles everything and prints the paths of the guests' initrd files
+import fs from "node:fs";
+import path from "node:path";
+import { createHash } from "node:crypto";
+import { fileURLToPath } from "node:url";
+import { listGuests } from "../../assets/guests.mjs";
+import { writeCpio } from "../../assets/recipes/cpio.mjs";
+import { SetupError, runMain, writeAtomic } from "../../assets/setup/cache.mjs";
+import { capture, findProgram } from "../../assets/setup/process.mjs";
+
+const kHere = path.dirname(fileURLToPath(import.meta.url));
+const kOutput = path.resolve(kHere, "../../build/programs");
+
+/** The six of the bench, in its order. */
+export const kBenchPrograms = ["integer", "sha256", "sse", "memory", "syscalls_fork", "shell_loop"];
+const kCompiled = {
+  amd64: ["integer", "sha256", "sse", "memory", "syscalls_fork", "clocks"],
+  i386: ["integer", "sha256", "sse", "memory", "syscalls_fork"],
+};
+const kScripts = ["shell_loop"];
+
+const kTarget = { amd64: ["-m64"], i386: ["-m32", "-march=i686", "-msse2", "-mfpmath=sse"] };
+const kFlags = [
+  ...["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-ffreestanding", "-nostdlib", "-static"],
+  ...["-fno-pic", "-no-pie", "-fno-stack-protector", "-fno-asynchronous-unwind-tables"],
+  ...["-ffp-contract=off", "-fno-tree-vectorize", "-fomit-frame-pointer", "-Wl,--build-id=none"],
+];
+
+function compiler() {
+  const found = ["gcc", "clang-19", "clang"].map(findProgram).find(Boolean);
+  if (!found) throw new SetupError("no C compiler for the guest programs; run `npm run setup bench`");
+  return found;
+}
+
+function hashOf(...parts) {
+  const hash = createHash("sha256");
+  for (const part of parts) hash.update(part).update("\0");
+  return hash.digest("hex").slice(0, 16);
+}
+
+function readSources() {
+  const names = fs.readdirSync(kHere).filter((name) => /\.(c|h|sh|mjs)$/.test(name));
+  return names.sort().map((name) => fs.readFileSync(path.join(kHere, name)));
+}
+
+/** Returns { NAME: bytes } for one architecture ("amd64" or "i386"). */
+function compilePrograms(arch) {
+  const folder = path.join(kOutput, arch);
+  const cc = compiler();
+  const stamp = path.join(folder, "stamp");
+  const version = hashOf(cc, capture(cc, ["--version"]), ...readSources());
+  const isCurrent = fs.existsSync(stamp) && fs.readFileSync(stamp, "utf8") === version;
+  if (!isCurrent) {
+    fs.mkdirSync(folder, { recursive: true });
+    for (const name of kCompiled[arch]) {
+      const sources = [`${name}.c`, "start.c"].map((file) => path.join(kHere, file));
+      const flags = cc.includes("clang") ? kFlags : [...kFlags, "-fno-tree-loop-distribute-patterns"];
+      capture(cc, [...kTarget[arch], ...flags, "-s", "-o", path.join(folder, name), ...sources]);
+    }
+    fs.writeFileSync(stamp, version);
+  }
+  return Object.fromEntries(kCompiled[arch].map((name) => [name, fs.readFileSync(path.join(folder, name))]));
+}
+
+/** The archive with the programs alone. */
+function programArchive(arch) {
+  const entries = { bench: { directory: true } };
+  for (const [name, data] of Object.entries(compilePrograms(arch)))
+    entries[`bench/${name}`] = { data, mode: 0o755 };
+  for (const name of kScripts)
+    entries[`bench/${name}`] = { data: fs.readFileSync(path.join(kHere, `${name}.sh`)), mode: 0o755 };
+  return writeCpio(entries);
+}
+
+/** Path of the guest's initramfs with the programs behind it (each archive starts at a multiple of four). */
+export function initrdWithPrograms(guest) {
+  const base = fs.readFileSync(guest.initrd);
+  const archive = programArchive(guest.arch);
+  const file = path.join(kOutput, `initrd-${guest.name}-${hashOf(base, archive)}.img`);
+  if (!fs.existsSync(file))
+    writeAtomic(file, Buffer.concat([base, Buffer.alloc((4 - (base.length % 4)) % 4), archive]));
+  return file;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await runMain(() => {
+    for (const guest of listGuests()) process.stdout.write(`${initrdWithPrograms(guest)}\n`);
+  });
+}
