@@ -189,6 +189,8 @@ class Run {
   #failed(error: unknown): void {
     this.#say(`${messageOf(error)}\nlapwing: please report this with the command line and the kernel used.`);
     this.#finish(exitStatus.engine);
+    // Also when it failed while the results of an ended run were written.
+    this.#resolve(exitStatus.engine);
   }
 
   #awaited(): string {

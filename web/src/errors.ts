@@ -19,7 +19,10 @@ export class LapwingError extends Error {
   }
 }
 
-export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+export function messageOf(error: unknown): string {
+  if (error instanceof WebAssembly.RuntimeError) return `The engine stopped in a trap (${error.message}).`;
+  return error instanceof Error ? error.message : String(error);
+}
 
 /** What crosses a Worker boundary in place of the error object. */
 export interface PlainError {

@@ -45,7 +45,7 @@ export class Engine {
       this.#withBytes(utf8(text), (at, size) => this.#door.lw_create(at, size)),
       "bad_option",
     );
-    this.#statusAt = this.#door.lw_status();
+    this.#statusAt = this.#door.lw_status() >>> 0;
   }
 
   load(kind: FileKind, data: Uint8Array, args = ""): void {
@@ -193,12 +193,13 @@ export class Engine {
   }
   /** The engine's last answer, valid until its next call. */
   #textBytes(): Uint8Array {
-    const block = new DataView(this.#memory.buffer, this.#door.lw_text(), 8);
+    const block = new DataView(this.#memory.buffer, this.#door.lw_text() >>> 0, 8);
     return new Uint8Array(this.#memory.buffer, block.getUint32(0, true), block.getUint32(4, true));
   }
 
   #withRoom<T>(size: number, use: (at: number) => T): T {
-    const at = this.#door.lw_alloc(Math.max(size, 1));
+    // Addresses above 2 GiB come as negative numbers.
+    const at = this.#door.lw_alloc(Math.max(size, 1)) >>> 0;
     if (at === 0) {
       const mebibytes = (size / 2 ** 20).toFixed(1);
       throw new LapwingError("bad_file", `The engine has no room for a file of ${mebibytes} MiB.`);
