@@ -17,22 +17,22 @@ const command = path.join(root, "web/cli/lapwing.mjs");
 /** What no healthy boot prints. */
 export const troubles = /Kernel panic|BUG:|Oops|Call Trace|WARNING:|Attempted to kill init/;
 
-/** Runs `lapwing` to its end; `keys`: [ms, text] typed at stdin. Resolves with { status, stdout, stderr, seconds, cpuSeconds }. */
-export function lapwing(args, { keys = [], wallSeconds = 600 } = {}) {
+/** Runs `lapwing` to its end; `onOutput` sees each piece of stdout, and the process. */
+export function lapwing(args, { wallSeconds = 600, onOutput } = {}) {
   return new Promise((resolve, reject) => {
-    const started = performance.now();
-    const child = spawn(process.execPath, [command, ...args], {
-      stdio: [keys.length ? "pipe" : "ignore", "pipe", "pipe"],
-    });
+    const child = spawn(process.execPath, [command, ...args], { stdio: ["ignore", "pipe", "pipe"] });
     const output = { stdout: "", stderr: "" };
-    for (const name of ["stdout", "stderr"])
-      child[name].setEncoding("utf8").on("data", (text) => (output[name] += text));
-    for (const [ms, text] of keys) setTimeout(() => child.stdin.write(text), ms);
+    for (const name of ["stdout", "stderr"]) {
+      child[name].setEncoding("utf8").on("data", (text) => {
+        output[name] += text;
+        if (name === "stdout") onOutput?.(text, child);
+      });
+    }
     const guard = setTimeout(() => child.kill("SIGKILL"), wallSeconds * 1000);
     child.on("error", reject);
     child.on("close", (status, signal) => {
       clearTimeout(guard);
-      resolve({ status: signal ?? status, ...output, seconds: (performance.now() - started) / 1000 });
+      resolve({ status: signal ?? status, ...output });
     });
   });
 }

@@ -112,7 +112,9 @@ class Run {
         this.#finish(exitStatus.timeout);
       }, this.#options.timeoutNs / 1e6);
     }
-    this.#pump.start();
+    // Patterns that match before any output: --send '^=>...' types at once.
+    this.#watch(0, new Uint8Array());
+    if (!this.#isDone) this.#pump.start();
   }
 
   #hooks() {
