@@ -47,6 +47,7 @@ struct Segment {
   u64 file_offset;
   u64 file_size;
   u64 memory_size;
+  bool headers_only = false;  // may be left out
 };
 
 struct Kernel {
@@ -97,13 +98,15 @@ Result<Kernel> from_address_fields(const BootFile& kernel, u64 header) {
 // Where the two ELF classes keep what is needed (System V ABI, "ELF Header", "Program Header").
 struct ElfLayout {
   u32 phoff, phentsize, phnum;
-  u32 p_offset, p_vaddr, p_paddr, p_filesz, p_memsz;
+  u32 p_flags, p_offset, p_vaddr, p_paddr, p_filesz, p_memsz;
   bool wide;
 };
-constexpr ElfLayout kElf32 = {28, 42, 44, 4, 8, 12, 16, 20, false};
-constexpr ElfLayout kElf64 = {32, 54, 56, 8, 16, 24, 32, 40, true};
+constexpr ElfLayout kElf32 = {28, 42, 44, 24, 4, 8, 12, 16, 20, false};
+constexpr ElfLayout kElf64 = {32, 54, 56, 4, 8, 16, 24, 32, 40, true};
 constexpr u32 kElfEntry = 24;
 constexpr u32 kPtLoad = 1;
+constexpr u32 kExecutable = 1;
+constexpr u32 kWritable = 2;
 constexpr u16 kMachine386 = 3;
 constexpr u16 kMachineX86_64 = 62;
 
@@ -128,9 +131,12 @@ Result<Kernel> from_elf(const BootFile& kernel) {
     const u64 at = table + i * step;
     const u64 memory_size = elf_word(file, at + layout.p_memsz, layout.wide);
     if (field<u32>(file, at) != kPtLoad || memory_size == 0) continue;
-    const Segment segment = {elf_word(file, at + layout.p_paddr, layout.wide),
-                             elf_word(file, at + layout.p_offset, layout.wide),
-                             elf_word(file, at + layout.p_filesz, layout.wide), memory_size};
+    Segment segment = {elf_word(file, at + layout.p_paddr, layout.wide),
+                       elf_word(file, at + layout.p_offset, layout.wide),
+                       elf_word(file, at + layout.p_filesz, layout.wide), memory_size};
+    // Link editors like to load the ELF header itself, on the page below the text.
+    const u32 flags = field<u32>(file, at + layout.p_flags);
+    segment.headers_only = segment.file_offset == 0 && (flags & (kExecutable | kWritable)) == 0;
     if (segment.file_offset > file.size() || segment.file_size > file.size() - segment.file_offset) {
       return truncated(kernel);
     }
@@ -251,6 +257,7 @@ Result<void> place_kernel(PhysicalMemory& memory, const MemoryMap& map, const Bo
                           const Kernel& kernel) {
   for (const Segment& segment : kernel.segments) {
     const u64 size = std::max(segment.file_size, segment.memory_size);
+    if (segment.headers_only && !map.usable(segment.address, size)) continue;
     if (!map.usable(segment.address, size) || segment.address >= kFourGiB) {
       const u64 top = segment.address + size;
       const bool high = segment.address >= kHighMemory && top > segment.address && top < kPciHoleBase;

@@ -126,6 +126,19 @@ TEST_CASE("address_fields_load_a_flat_kernel", "[multiboot]") {
   CHECK(fixture.boot(file).error().find("contradict") != std::string::npos);
 }
 
+TEST_CASE("a_segment_of_headers_below_1_mib_is_left_out", "[multiboot]") {
+  Fixture fixture;
+  std::vector<u8> file = make_elf(false, 0x100000, 0x100000);
+  put<u32>(file, 52 + 24, 5);
+  put<u16>(file, 44, 2);
+  const u32 headers[] = {1, 0, 0xFF000, 0xFF000, 0x74, 0x74, 4, 0x1000};
+  for (u64 i = 0; i < 8; ++i) put<u32>(file, 52 + 32 + i * 4, headers[i]);
+  CHECK(fixture.boot(file).ok());
+  CHECK(fixture.memory.read(0xFF000, 4) == 0);
+  put<u32>(file, 52 + 32 + 24, 6);
+  CHECK(!fixture.boot(file).ok());
+}
+
 TEST_CASE("the_information_moves_when_the_kernel_takes_its_place", "[multiboot]") {
   Fixture fixture;
   const Result<BootState> result = fixture.boot(make_elf(false, 0x8000, 0x8000));
