@@ -1,6 +1,6 @@
 #!/bin/sh
 # A shell at work: arithmetic, string surgery, functions, and a program started now and then.
-rounds=${1:-4000}
+rounds=${1:-6000}
 sum=1
 name=
 f() { sum=$(((sum * 31 + $1) % 1000003)); }

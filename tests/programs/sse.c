@@ -109,7 +109,7 @@ static u32 byte_work(u32 rounds) {
 }
 
 int main(int argc, char** argv) {
-  u32 rounds = work_argument(argc, argv, 15000);
+  u32 rounds = work_argument(argc, argv, 100000);
   u32 sum = scalar_work(rounds * 3);
   sum = mix(sum, float_work(rounds / 2));
   sum = mix(sum, byte_work(rounds / 2));

@@ -47,7 +47,7 @@ static u32 fork_loop(u32 count) {
 }
 
 int main(int argc, char** argv) {
-  u32 rounds = work_argument(argc, argv, 600);
+  u32 rounds = work_argument(argc, argv, 900);
   u32 sum = call_loop(rounds * 500);
   sum = mix(sum, ping_pong(rounds * 10));
   sum = mix(sum, fork_loop(rounds));
