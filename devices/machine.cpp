@@ -69,7 +69,6 @@ Result<void> Machine::build() {
   for (unsigned index = 0; index < config_.cpus; ++index) cpus_[index]->attach(board_->interrupt_unit(index));
 
   memory_.on_mmio_access([this](u64 address, u64 value, unsigned, bool write) {
-    clock_.charge(kIoChargeNs);
     board_->note_mmio(address, value, write);
   });
   memory_.on_code_write([this](u64 address, u64 size) { blocks_.invalidate(address, size); });

@@ -281,9 +281,9 @@ std::vector<const Device*> Board::devices() const { return {chips_.begin(), chip
 
 void Board::note_mmio(u64 address, u64 value, bool write) {
   if (!write || !trace_.recording()) return;
-  DeviceId device = DeviceId::kPci;
-  if (address - kIoapicBase < IoApic::kWindowSize) device = DeviceId::kIoapic;
-  trace_.add(IrqEventKind::kRegisterWrite, device,
+  // These two log their own register writes, by register.
+  if (address - kIoapicBase < IoApic::kWindowSize || address - Hpet::kBase < Hpet::kWindowSize) return;
+  trace_.add(IrqEventKind::kRegisterWrite, DeviceId::kPci,
              {.line = static_cast<u32>(address), .cpu = trace_.executing_cpu(), .data = value});
 }
 
