@@ -107,11 +107,12 @@ class NativeSubject implements Subject {
     return stops.map((stop) => found.get(stop) ?? end);
   }
 
-  state(stop: number): Promise<string> {
-    return this.#execute(`state=${stop}`);
+  async state(stop: number): Promise<string> {
+    const output = await this.#execute(`max=${stop}`, "query=state");
+    return output.slice(output.lastIndexOf("instructions "));
   }
 
-  #execute(question: string): Promise<string> {
+  #execute(...questions: string[]): Promise<string> {
     const binary =
       process.env["LAPWING_NATIVE"] ?? fileURLToPath(new URL("../native/lapwing_native", import.meta.url));
     if (!fs.existsSync(binary)) {
@@ -125,7 +126,7 @@ class NativeSubject implements Subject {
     if (kernel) args.push(`kernel=${kernel}`);
     for (const { path } of initrds) args.push(`initrd=${path}`);
     return new Promise((resolve, reject) => {
-      execFile(binary, [...args, question], { maxBuffer: 2 ** 28 }, (error, stdout, stderr) => {
+      execFile(binary, [...args, ...questions], { maxBuffer: 2 ** 28 }, (error, stdout, stderr) => {
         if (error && !stdout)
           reject(
             new LapwingError("engine", `the native engine failed: ${stderr.trim() || messageOf(error)}`),
