@@ -96,9 +96,8 @@ export class View {
       item.dataset["step"] = i < steps.indexOf(now) ? "done" : step === now ? "now" : "later";
       item.querySelector(".detail")!.textContent = step === now ? detail : "";
       const bar = item.querySelector("progress")!;
-      bar.hidden = step !== now;
-      if (share === undefined) bar.removeAttribute("value");
-      else bar.value = share;
+      bar.hidden = step !== now || share === undefined;
+      bar.value = share ?? 0;
     });
   }
 
