@@ -112,6 +112,7 @@ bool Cpu::page_watched(u64 linear) const {
 }
 
 bool Cpu::alignment_faults(u64 linear, unsigned size) const {
+  if (size == 10) size = 8;  // x87's 80-bit operands
   if (!checks_alignment_ || !std::has_single_bit(size) || size > 8) return false;
   return (linear & (size - 1)) != 0;
 }
@@ -127,6 +128,8 @@ void Cpu::fill_entry(u64 linear, AccessMode mode, const Translation& found) {
   entry.addend = reinterpret_cast<std::uintptr_t>(host) - static_cast<std::uintptr_t>(page_of(linear));
   entry.write_allowed = found.writable ? 1 : 0;
   entry.global = found.global ? 1 : 0;
+  entry.page_shift = found.page_shift;
+  if (found.page_shift != kPageShift) tlb_.note_large_page(linear, found.page_shift);
   const bool direct = found.writable && memory.writable_page(physical) == host && memory.code_bits(physical) == 0;
   entry.tag_write = direct ? page_of(linear) : Tlb::absent_tag(slot);
 }
@@ -183,7 +186,6 @@ void Cpu::mmio_transfer(u64 physical, u8* data, unsigned size, bool write) {
   } else {
     retire_executed();
   }
-  clock.charge(kIoChargeNs);
   while (size > 0) {
     // Device windows take 1, 2, 4 or 8 bytes at a time.
     unsigned piece = std::bit_floor(size > 8 ? 8u : size);
@@ -205,6 +207,7 @@ void Cpu::mmio_transfer(u64 physical, u8* data, unsigned size, bool write) {
     data += piece;
     size -= piece;
   }
+  clock.charge(kIoChargeNs);
 }
 
 bool Cpu::transfer_piece(u64 linear, u8* data, unsigned size, bool write, bool stack, AccessMode mode) {
@@ -298,7 +301,9 @@ bool Cpu::translate_fetch(u64 linear, u64& physical) {
   if (entry.tag != Tlb::absent_tag(Tlb::index_of(linear))) tlb_.fetch_changed();
   entry = FetchEntry{.tag = page_of(linear),
                      .physical = page_of(physical),
-                     .global = static_cast<u8>(found.global ? 1 : 0)};
+                     .global = static_cast<u8>(found.global ? 1 : 0),
+                     .page_shift = found.page_shift};
+  if (found.page_shift != kPageShift) tlb_.note_large_page(linear, found.page_shift);
   return true;
 }
 

@@ -1,5 +1,7 @@
 #include "core/memory/paging.h"
 
+#include <bit>
+
 namespace lapwing {
 
 namespace {
@@ -35,7 +37,10 @@ struct Path {
 enum class WalkEnd : u8 { kLeaf, kNotPresent, kReserved };
 
 u64 reserved_bits(const CpuState& state) {
-  return kReservedHigh | ((state.efer & efer::kNxe) != 0 ? 0 : entry_bit::kNoExecute);
+  // PAE paging reserves what 4-level paging leaves to software.
+  constexpr u64 kPaeReserved = 0x7FFull << 52;
+  return kReservedHigh | ((state.efer & efer::kNxe) != 0 ? 0 : entry_bit::kNoExecute) |
+         (state.long_mode_active() ? 0 : kPaeReserved);
 }
 
 void add_entry(Path& path, u64 address, u64 entry) {
@@ -167,9 +172,10 @@ Translation walk(CpuState& state, const u64 (&pdptes)[4], PhysicalMemory& memory
     case WalkEnd::kLeaf:
       break;
   }
-  if (!rights_allow(state, request, path)) return {.error_code = bits | page_fault::kPresent};
-  if (key_denies(state, request, path)) {
-    return {.error_code = bits | page_fault::kPresent | page_fault::kProtectionKey};
+  // The key's verdict is reported also when the other rights deny the access.
+  const bool denied_by_key = key_denies(state, request, path);
+  if (denied_by_key || !rights_allow(state, request, path)) {
+    return {.error_code = bits | page_fault::kPresent | (denied_by_key ? page_fault::kProtectionKey : 0)};
   }
   update_entries(memory, path, request.type == AccessType::kWrite);
   const bool dirty = (path.leaf() & entry_bit::kDirty) != 0;
@@ -177,7 +183,8 @@ Translation walk(CpuState& state, const u64 (&pdptes)[4], PhysicalMemory& memory
           .error_code = 0,
           .physical = path.leaf_frame | (request.linear & path.offset_mask),
           .writable = dirty && write_would_pass(state, request, path),
-          .global = (path.leaf() & entry_bit::kGlobal) != 0 && (state.cr4 & cr4::kPge) != 0};
+          .global = (path.leaf() & entry_bit::kGlobal) != 0 && (state.cr4 & cr4::kPge) != 0,
+          .page_shift = static_cast<u8>(std::bit_width(path.offset_mask))};
 }
 
 Translation probe(const CpuState& state, const u64 (&pdptes)[4], PhysicalMemory& memory, u64 linear) {

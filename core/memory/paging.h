@@ -22,6 +22,7 @@ struct Translation {
   u64 physical = 0;         // of the exact linear address
   bool writable = false;    // this mode may write: rights allow it and the dirty bit is set
   bool global = false;
+  u8 page_shift = kPageShift;  // log2 of the page's size
 };
 
 // What a walk depends on besides CR0, CR3, CR4 and EFER.

@@ -22,12 +22,14 @@ struct TlbEntry {
   std::uintptr_t addend;  // host address = linear address + addend
   u8 write_allowed;     // paging lets this mode write (tag_write may still be absent because of code)
   u8 global;
+  u8 page_shift;        // log2 of the size of the page in the page tables
 };
 
 struct FetchEntry {
   u64 tag;
   u64 physical;
   u8 global;
+  u8 page_shift;
 };
 
 class Tlb {
@@ -49,7 +51,11 @@ class Tlb {
 
   void flush_all();
   void flush_non_global();
+  // INVLPG: all of the page that holds `linear`, which fills many entries when it is a large one (SDM vol. 3, "Operations
+  // that Invalidate TLBs and Paging-Structure Caches").
   void flush_page(u64 linear);
+  // To be called when an entry of a large page is filled.
+  void note_large_page(u64 linear, u8 page_shift) { large_regions_[region_slot(linear, page_shift)] = true; }
   // Drops write tags of a physical page in every mode (it now holds code). Host-side only: rights stay known.
   void drop_write_tags(u64 physical_page);
   // Host addends rebuilt after a restore, write tags where allowed and not code.
@@ -63,6 +69,13 @@ class Tlb {
  private:
   std::array<std::array<TlbEntry, kDataEntries>, kAccessModes> data_;
   std::array<TlbEntry, kDataEntries> absent_;
+  // Which parts of the address space may have entries of large pages, so that flush_page() rarely has to look.
+  static constexpr unsigned kRegionSlots = 256;
+  static constexpr unsigned region_slot(u64 linear, u8 page_shift) {
+    return (static_cast<unsigned>(linear >> page_shift) + page_shift) & (kRegionSlots - 1);
+  }
+  bool may_be_large(u64 linear) const;
+  std::array<bool, kRegionSlots> large_regions_{};
   std::array<std::array<FetchEntry, kFetchEntries>, 2> fetch_;
   u64 fetch_generation_ = 1;
 };
