@@ -6,6 +6,7 @@
 #include "core/cpu/decode/decoder.h"
 #include "core/cpu/decode/op_info.h"
 #include "core/cpu/exec/dispatch.h"
+#include "core/cpu/op_feature.h"
 
 namespace lapwing {
 
@@ -54,12 +55,17 @@ unsigned BlockCache::fetch_bytes(u64 physical, u64 second_page, u8 (&buffer)[32]
   return total;
 }
 
+void BlockCache::refuse_missing(Instruction& in) const {
+  if (model_ != nullptr && !model_has(*model_, in)) in.op = Op::INVALID;
+}
+
 bool BlockCache::decode_one(u64 physical, const ModeKey& mode, u64 second_page, Instruction (&out)[2]) {
   u8 buffer[32];
   const unsigned available = fetch_bytes(physical, second_page, buffer);
   out[0] = Instruction{};
   const DecodeResult result = decode(buffer, available, decode_mode(mode), 0, out[0]);
   if (result == DecodeResult::kNeedMore) return false;
+  refuse_missing(out[0]);
   out[0].handler = generic_handler(out[0].op);
   out[1] = closing_instruction(out[0], true);
   return true;
@@ -89,6 +95,7 @@ Block* BlockCache::build(u64 physical, const ModeKey& mode, u64 second_page) {
       result = decode(buffer, total, decode_mode(mode), 0, in);
       crosses = true;
     }
+    refuse_missing(in);
     in.handler = select_handler(in);
     offset += in.length;
     ++count;

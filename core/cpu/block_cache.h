@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/cpu/decode/instruction.h"
+#include "core/cpu/model.h"
 #include "core/memory/physical.h"
 
 namespace lapwing {
@@ -49,6 +50,8 @@ Instruction closing_instruction(const Instruction& last, bool leave);
 class BlockCache {
  public:
   explicit BlockCache(PhysicalMemory& memory);
+  // Instructions that this CPU model lacks decode as undefined. Without a model none is missing.
+  void set_model(const CpuModel& model) { model_ = &model; }
 
   Block* find(u64 physical, u32 mode) const {
     for (Block* block = buckets_[hash(physical)]; block != nullptr; block = block->hash_next) {
@@ -82,11 +85,13 @@ class BlockCache {
   static unsigned hash(u64 physical) {
     return static_cast<unsigned>((physical * 0x9E3779B97F4A7C15ull) >> 48) & (kBuckets - 1);
   }
+  void refuse_missing(Instruction& in) const;
   unsigned fetch_bytes(u64 physical, u64 second_page, u8 (&buffer)[32]);
   void remove_from_hash(Block* block);
   void insert(Block* block);
 
   PhysicalMemory& memory_;
+  const CpuModel* model_ = nullptr;
   std::vector<Block*> buckets_;
   std::unique_ptr<Instruction[]> instructions_;
   std::unique_ptr<Block[]> blocks_;
