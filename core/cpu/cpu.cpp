@@ -1,6 +1,7 @@
 #include "core/cpu/cpu.h"
 
 #include "core/cpu/debug.h"
+#include "core/cpu/decode/op_info.h"
 #include "core/cpu/exec/dispatch.h"
 #include "core/cpu/exec/flags.h"
 #include "core/cpu/interpreter.h"
@@ -23,6 +24,10 @@ bool makes_double_fault(u8 first, u8 second) {
   return is_contributory(first) && is_contributory(second);
 }
 
+bool is_repeated_string(const Instruction& in) {
+  return (op_info(in.op).attributes & kAttrRepBranch) != 0 && (in.prefixes & (kPrefixRep | kPrefixRepne)) != 0;
+}
+
 }  // namespace
 
 Cpu::Cpu(const Wiring& wiring)
@@ -37,6 +42,7 @@ Cpu::Cpu(const Wiring& wiring)
       scratch_block_(std::make_unique<Block>()) {
   scratch_block_->first = scratch_;
   scratch_block_->count = 1;
+  blocks_.set_model(model);
   reset();
 }
 
@@ -170,25 +176,44 @@ void Cpu::run_blocks() {
   }
 }
 
+// An instruction breakpoint is a fault: RF holds it back for the instruction that the handler returns to.
+bool Cpu::at_code_breakpoint(u64 linear) {
+  if (!breakpoints_enabled(state) || (state.rflags_rest & rflags::kRf) != 0) return false;
+  if (state.interrupt_shadow && state.shadow_is_mov_ss) return false;
+  const u64 hits = matching_breakpoints(state, linear, 1, kind_bit(BreakOn::kExecute), true);
+  if (hits == 0) return false;
+  state.dr[6] = (state.dr[6] & ~dr6::kBreakpoints) | hits;
+  state.dr[7] &= ~dr7::kGd;
+  raise(kDB);
+  return true;
+}
+
+bool Cpu::step_trap_due(bool trap_flag_before) const {
+  if (in_new_task_) return false;  // the old task's flag
+  switch (step_trap_) {
+    case StepTrap::kNever: return false;
+    case StepTrap::kByNewFlag: return (state.rflags_rest & rflags::kTf) != 0;
+    case StepTrap::kByOldFlag: break;
+  }
+  return trap_flag_before;
+}
+
 // Executes exactly one instruction, whatever it is, with all checks that the fast loop leaves out.
 void Cpu::step() {
   const bool trap_flag = (state.rflags_rest & rflags::kTf) != 0;
-  state.interrupt_shadow = false;
-  state.shadow_is_mov_ss = false;
+  const bool had_rf = (state.rflags_rest & rflags::kRf) != 0;
+  const u64 start = state.rip;
+  in_new_task_ = false;
+  step_trap_ = StepTrap::kByOldFlag;
   refresh_stamp();
   u64 linear;
   u64 physical;
   interruption_ = Interruption::kNone;
   if (!fetch_address(linear)) return deliver_fault();
-  if (breakpoints_enabled(state) && (state.rflags_rest & rflags::kRf) == 0) {
-    const u64 hits = matching_breakpoints(state, linear, 1, kind_bit(BreakOn::kExecute), true);
-    if (hits != 0) {
-      state.dr[6] = (state.dr[6] & ~dr6::kBreakpoints) | hits;
-      raise(kDB);
-      return deliver_fault();
-    }
-  }
-  if (!translate_fetch(linear, physical)) return deliver_fault();
+  const bool breaks = at_code_breakpoint(linear);
+  state.interrupt_shadow = false;
+  state.shadow_is_mov_ss = false;
+  if (breaks || !translate_fetch(linear, physical)) return deliver_fault();
   if (!blocks_.decode_one(physical, mode_, kNoSecondPage, scratch_)) {
     u64 second_page;
     if (!find_second_page(linear, second_page)) return deliver_fault();
@@ -198,13 +223,15 @@ void Cpu::step() {
     raise_gp(0);
     return deliver_fault();
   }
-  const bool had_rf = (state.rflags_rest & rflags::kRf) != 0;
   slow_completed_ = false;
-  in_new_task_ = false;
+  const Op op = scratch_[0].op;
+  const bool repeats = is_repeated_string(scratch_[0]);
   const bool done = Interpreter::run(*this, scratch_block_.get()) == Interpreter::End::kLeave || slow_completed_;
-  // RF lasts until the instruction after the one that set it has completed.
-  if (done && had_rf && scratch_[0].op != Op::IRET) state.rflags_rest &= ~rflags::kRf;
-  if (trap_flag && done) pending_debug_ |= dr6::kBs;
+  if (!done) return;
+  // RF lasts until the instruction after the one that set it has completed, with all its iterations.
+  const bool unfinished = repeats && state.rip == start;
+  if (had_rf && op != Op::IRET && !in_new_task_ && !unfinished) state.rflags_rest &= ~rflags::kRf;
+  if (step_trap_due(trap_flag)) pending_debug_ |= dr6::kBs;
 }
 
 void Cpu::handle_interruption(const Instruction& in) {
@@ -214,6 +241,7 @@ void Cpu::handle_interruption(const Instruction& in) {
   if (interruption_ == Interruption::kSlow) {
     run_slow(in);
   } else {
+    if (slow_mode_) pending_debug_ = debug_before_slow_;
     deliver_fault();
   }
 }
@@ -229,6 +257,7 @@ void Cpu::run_slow(const Instruction& in) {
   scratch_[0].offset = 0;
   scratch_[1] = closing_instruction(scratch_[0], true);
   slow_mode_ = true;
+  debug_before_slow_ = pending_debug_;
   interruption_ = Interruption::kNone;
   slow_completed_ = Interpreter::run(*this, scratch_block_.get()) == Interpreter::End::kLeave;
   slow_mode_ = false;

@@ -126,6 +126,10 @@ class Cpu final : public CpuPins, public Saveable {
   void request_leave() { leave_ = true; }
   // A task switch has replaced the registers: faults raised from here on belong to the new task.
   void enter_new_task() { in_new_task_ = true; }
+  // The current instruction retires without a single-step trap (INT n), or whether there is one depends on TF as the
+  // instruction leaves it (SYSCALL, SYSRET).
+  void suppress_step_trap() { step_trap_ = StepTrap::kNever; }
+  void step_trap_by_new_flag() { step_trap_ = StepTrap::kByNewFlag; }
   // A debug trap (DR6 bits) to be taken when the current instruction has retired.
   void add_debug_trap(u64 bits) { pending_debug_ |= bits; }
   void triple_fault();
@@ -181,6 +185,8 @@ class Cpu final : public CpuPins, public Saveable {
   void step();
   void run_blocks();
   void handle_interruption(const Instruction& in);
+  bool step_trap_due(bool trap_flag_before) const;
+  bool at_code_breakpoint(u64 linear);
   void run_slow(const Instruction& in);
   void deliver_fault();
   void deliver_event(u8 vector, EventKind kind);
@@ -241,6 +247,9 @@ class Cpu final : public CpuPins, public Saveable {
   CauseId sipi_cause_ = 0;
   // Debug traps of the instruction that just retired (DR6 bits), delivered before the next one.
   u64 pending_debug_ = 0;
+  u64 debug_before_slow_ = 0;  // pending_debug_ when run_slow() began: a faulting instruction leaves no traps
+  enum class StepTrap : u8 { kByOldFlag, kByNewFlag, kNever };
+  StepTrap step_trap_ = StepTrap::kByOldFlag;
 };
 
 }  // namespace lapwing

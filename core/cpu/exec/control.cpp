@@ -225,7 +225,7 @@ bool exec_MOV_TO_DR(Cpu& cpu, const Instruction& in) {
   if (number == 6) {
     reg = (value & 0xE00F) | 0xFFFF0FF0;
   } else if (number == 7) {
-    reg = (value & 0xFFFF2BFF) | 0x400;
+    reg = (value & 0xFFFF23FF) | 0x400;  // bit 11 exists with transactional memory only
   } else {
     reg = value;
   }

@@ -8,9 +8,11 @@ namespace lapwing {
 
 namespace {
 
-// Traps save the RIP of the next instruction.
+// Traps save the RIP of the next instruction. TF has been cleared: single-stepping does not stop in the handler.
 bool software_trap(Cpu& cpu, const Instruction& in, u8 vector, Cpu::EventKind kind) {
-  return cpu.deliver(vector, kind, nullptr, cpu.next_rip(in));
+  if (!cpu.deliver(vector, kind, nullptr, cpu.next_rip(in))) return false;
+  cpu.suppress_step_trap();
+  return true;
 }
 
 SegmentRegister flat_segment(u16 selector, u16 attributes) {
@@ -70,33 +72,56 @@ bool exec_BOUND(Cpu& cpu, const Instruction& in) {
   return in.operand_size == 2 ? check_bounds<i16>(cpu, in) : check_bounds<i32>(cpu, in);
 }
 
+namespace {
+
+// Intel CPUs have SYSCALL and SYSRET in 64-bit mode only, AMD's in all of protected mode.
+bool fast_calls_exist(const Cpu& cpu) {
+  const CpuState& s = cpu.state;
+  if ((s.efer & efer::kSce) == 0) return false;
+  return s.code64() || (cpu.model.vendor == "AuthenticAMD" && s.protected_mode() && !s.v8086());
+}
+
+void load_call_flags(CpuState& s, u64 flags) {
+  set_status_flags(s, flags);
+  s.rflags_rest = (flags & ~(rflags::kStatus | rflags::kRf)) | rflags::kFixed;
+}
+
+}  // namespace
+
 bool exec_SYSCALL(Cpu& cpu, const Instruction& in) {
   CpuState& s = cpu.state;
-  // Intel CPUs have it in 64-bit mode only.
-  if ((s.efer & efer::kSce) == 0 || !s.code64()) return cpu.raise_ud();
-  s.gpr[kRcx] = cpu.next_rip(in);
-  s.gpr[kR11] = get_rflags(s) & ~rflags::kRf;
-  const u64 flags = s.gpr[kR11] & ~s.fmask;
-  set_status_flags(s, flags);
-  s.rflags_rest = (flags & ~rflags::kStatus) | rflags::kFixed;
+  if (!fast_calls_exist(cpu)) return cpu.raise_ud();
   const auto selector = static_cast<u16>(s.star >> 32);
-  enter_flat(cpu, selector & kSelectorMask, kCode64, static_cast<u16>((selector & kSelectorMask) + 8), 0, s.lstar);
+  const auto cs = static_cast<u16>(selector & kSelectorMask);
+  const auto ss = static_cast<u16>(cs + 8);
+  const u64 flags = get_rflags(s);
+  s.gpr[kRcx] = cpu.next_rip(in);
+  if (s.long_mode_active()) {
+    const u64 target = s.code64() ? s.lstar : s.cstar;
+    s.gpr[kR11] = flags & ~rflags::kRf;
+    load_call_flags(s, flags & ~s.fmask);
+    enter_flat(cpu, cs, kCode64, ss, 0, target);
+  } else {
+    load_call_flags(s, flags & ~rflags::kIf);
+    enter_flat(cpu, cs, kCode32, ss, 0, static_cast<u32>(s.star));
+  }
+  cpu.step_trap_by_new_flag();
   return true;
 }
 
 bool exec_SYSRET(Cpu& cpu, const Instruction& in) {
   CpuState& s = cpu.state;
-  if ((s.efer & efer::kSce) == 0 || !s.code64()) return cpu.raise_ud();
+  if (!fast_calls_exist(cpu)) return cpu.raise_ud();
   if (s.cpl != 0) return cpu.raise_gp(0);
   const bool to64 = in.operand_size == 8;
   if (to64 && !is_canonical_address(s.gpr[kRcx])) return cpu.raise_gp(0);
-  const u64 flags = (s.gpr[kR11] & 0x3C7FD7) | rflags::kFixed;
-  set_status_flags(s, flags);
-  s.rflags_rest = (flags & ~rflags::kStatus) & ~rflags::kRf;
+  // Outside long mode only IF changes.
+  load_call_flags(s, s.long_mode_active() ? s.gpr[kR11] & 0x3C7FD7 : get_rflags(s) | rflags::kIf);
   const auto base = static_cast<u16>(s.star >> 48);
   const auto cs = static_cast<u16>((base + (to64 ? 16 : 0)) | 3);
   const u64 rip = to64 ? s.gpr[kRcx] : static_cast<u32>(s.gpr[kRcx]);
   enter_flat(cpu, cs, to64 ? kCode64 : kCode32, static_cast<u16>((base + 8) | 3), 3, rip);
+  cpu.step_trap_by_new_flag();
   return true;
 }
 
