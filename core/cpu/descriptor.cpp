@@ -196,17 +196,18 @@ bool read_tss_stack(Cpu& cpu, u8 level, u16& ss, u64& sp) {
   return load_system(cpu, (address + 4) & 0xFFFFFFFF, ss);
 }
 
-StackWriter::StackWriter(Cpu& cpu, const SegmentRegister& ss, u64 sp, u8 cpl, bool wide64)
+StackWriter::StackWriter(Cpu& cpu, const SegmentRegister& ss, u64 sp, u8 cpl, bool wide64, u32 limit_error)
     : cpu_(cpu),
       ss_(ss),
       sp_(sp),
       mask_(wide64 ? ~0ull : (ss.big() ? 0xFFFFFFFFull : 0xFFFFull)),
       mode_(cpl == 3 ? AccessMode::kUser : cpu.system_mode()),
-      wide64_(wide64) {}
+      wide64_(wide64),
+      limit_error_(limit_error) {}
 
 bool StackWriter::push(u64 value, unsigned size) {
   const u64 sp = (sp_ - size) & mask_;
-  if (!wide64_ && !within_limit(ss_, sp, size)) return cpu_.raise(kSS, 0);
+  if (!wide64_ && !within_limit(ss_, sp, size)) return cpu_.raise(kSS, limit_error_);
   u64 linear = sp + (wide64_ ? 0 : ss_.base);
   if (!wide64_) linear &= 0xFFFFFFFF;
   if (wide64_ && !is_canonical_address(linear)) return cpu_.raise(kSS, 0);

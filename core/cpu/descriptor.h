@@ -92,7 +92,8 @@ bool read_tss64_pointer(Cpu& cpu, unsigned slot, bool ist, u64& rsp);
 class StackWriter {
  public:
   // `sp` is the current top; ss describes the segment (base, width).
-  StackWriter(Cpu& cpu, const SegmentRegister& ss, u64 sp, u8 cpl, bool wide64);
+  // limit_error: error code of #SS when the segment's limit is passed (0, or the selector of a new stack).
+  StackWriter(Cpu& cpu, const SegmentRegister& ss, u64 sp, u8 cpl, bool wide64, u32 limit_error = 0);
   bool push(u64 value, unsigned size);
   u64 sp() const { return sp_; }
 
@@ -103,6 +104,7 @@ class StackWriter {
   u64 mask_;
   AccessMode mode_;
   bool wide64_;
+  u32 limit_error_;
 };
 
 // Whether `size` bytes at `offset` lie within a data segment's limit (expand-down included).

@@ -22,16 +22,11 @@ struct Delivery {
   bool is_software() const {
     return kind == Cpu::EventKind::kSoftware || kind == Cpu::EventKind::kInt3;
   }
-  // Error code of a fault about an IDT entry: index, IDT bit, EXT unless software asked.
-  u32 idt_error() const {
-    const bool external = kind != Cpu::EventKind::kSoftware && kind != Cpu::EventKind::kInt3;
-    return static_cast<u32>(vector) * 8 + 2 + (external ? 1 : 0);
-  }
-  u32 selector_error(u16 selector) const {
-    const bool external = !is_software();
-    return (selector & kSelectorMask) + (external ? 1u : 0u);
-  }
+  // Error code of a fault about an IDT entry: index and IDT bit. EXT is Cpu::deliver()'s to add.
+  u32 idt_error() const { return static_cast<u32>(vector) * 8 + 2; }
 };
+
+bool has_selector_error(u8 vector) { return vector == kTS || vector == kNP || vector == kSS || vector == kGP; }
 
 u64 saved_flags(const CpuState& s, const Delivery& d) {
   return (get_rflags(s) & ~rflags::kRf) | (d.rf ? rflags::kRf : s.rflags_rest & rflags::kRf);
@@ -75,17 +70,13 @@ struct Target {
 };
 
 // Checks the code segment that a gate names.
-bool check_target(Cpu& cpu, const Delivery& d, const Descriptor& gate, bool wide, Target& target) {
+bool check_target(Cpu& cpu, const Descriptor& gate, bool wide, Target& target) {
   CpuState& s = cpu.state;
   target.selector = gate.gate_selector();
   target.offset = gate.gate_offset(wide);
-  const u32 ext = d.is_software() ? 0 : 1;
-  if (is_null_selector(target.selector)) return cpu.raise_gp(ext);
-  if (!read_descriptor(cpu, target.selector, kGP, target.code)) {
-    if (cpu.fault().vector == kGP) return cpu.raise_gp(d.selector_error(target.selector));
-    return false;
-  }
-  const u32 error = d.selector_error(target.selector);
+  if (is_null_selector(target.selector)) return cpu.raise_gp(0);
+  if (!read_descriptor(cpu, target.selector, kGP, target.code)) return false;
+  const u32 error = target.selector & kSelectorMask;
   if (!target.code.is_code() || target.code.dpl() > s.cpl) return cpu.raise_gp(error);
   if (s.long_mode_active() && (!target.code.long_mode() || target.code.big())) return cpu.raise_gp(error);
   if (!target.code.present()) return cpu.raise(kNP, error);
@@ -95,7 +86,7 @@ bool check_target(Cpu& cpu, const Delivery& d, const Descriptor& gate, bool wide
 
 bool deliver_long(Cpu& cpu, const Delivery& d, const Descriptor& gate, const Target& target) {
   CpuState& s = cpu.state;
-  if (!is_canonical_address(target.offset)) return cpu.raise_gp(d.is_software() ? 0 : 1);
+  if (!is_canonical_address(target.offset)) return cpu.raise_gp(0);
   u64 rsp = s.gpr[kRsp];
   if (gate.gate_ist() != 0) {
     if (!read_tss64_pointer(cpu, gate.gate_ist(), true, rsp)) return false;
@@ -145,8 +136,7 @@ bool deliver_protected(Cpu& cpu, const Delivery& d, const Target& target, bool w
   CpuState& s = cpu.state;
   const unsigned size = wide ? 4 : 2;
   const bool from_v8086 = s.v8086();
-  if (from_v8086 && target.cpl != 0) return cpu.raise_gp(d.selector_error(target.selector));
-  if (target.offset > target.code.limit()) return cpu.raise_gp(d.is_software() ? 0 : 1);
+  if (from_v8086 && target.cpl != 0) return cpu.raise_gp(target.selector & kSelectorMask);
   const bool outer = target.cpl < s.cpl || from_v8086;
   SegmentRegister ss = s.seg[kSs];
   u64 sp = stack_pointer(s);
@@ -157,7 +147,8 @@ bool deliver_protected(Cpu& cpu, const Delivery& d, const Target& target, bool w
     if (!read_stack_segment(cpu, selector, target.cpl, kTS, descriptor)) return false;
     ss = make_segment(selector, descriptor);
   }
-  StackWriter stack(cpu, ss, sp, target.cpl, false);
+  StackWriter stack(cpu, ss, sp, target.cpl, false, outer ? ss.selector & kSelectorMask : 0u);
+  if (target.offset > target.code.limit()) return cpu.raise_gp(0);
   if (!push_frame(stack, s, d, size, outer)) return false;
   if (from_v8086) {
     for (const Seg seg : {kEs, kDs, kFs, kGs}) {
@@ -170,7 +161,11 @@ bool deliver_protected(Cpu& cpu, const Delivery& d, const Target& target, bool w
   cs.selector = static_cast<u16>((target.selector & kSelectorMask) | target.cpl);
   finish(cpu, cs, target.offset, target.cpl,
          rflags::kTf | rflags::kNt | rflags::kRf | (target.clear_if ? rflags::kIf : 0));
-  set_stack_pointer(s, stack.sp());
+  if (outer) {
+    s.gpr[kRsp] = stack.sp();  // all of ESP comes from the TSS, also for a 16-bit stack
+  } else {
+    set_stack_pointer(s, stack.sp());
+  }
   return true;
 }
 
@@ -198,11 +193,12 @@ bool deliver_through_gate(Cpu& cpu, const Delivery& d) {
   if (d.is_software() && gate.dpl() < s.cpl) return cpu.raise_gp(d.idt_error());
   if (!gate.present()) return cpu.raise(kNP, d.idt_error());
   if (task) {
+    if (d.rf) s.rflags_rest |= rflags::kRf;  // in the old task's saved EFLAGS
     return switch_task(cpu, gate.gate_selector(), TaskSwitchKind::kInterrupt, d.return_rip, d.has_error_code,
                        d.error_code);
   }
   Target target;
-  if (!check_target(cpu, d, gate, gate32, target)) return false;
+  if (!check_target(cpu, gate, gate32, target)) return false;
   target.clear_if = type == SystemType::kInterruptGate32 || type == SystemType::kInterruptGate16;
   return long_mode ? deliver_long(cpu, d, gate, target) : deliver_protected(cpu, d, target, gate32);
 }
@@ -244,6 +240,18 @@ bool deliver_in_8086_program(Cpu& cpu, const Delivery& d) {
   return true;
 }
 
+bool deliver_by_mode(Cpu& cpu, const Delivery& d) {
+  const CpuState& s = cpu.state;
+  if (!s.protected_mode()) return deliver_real(cpu, d);
+  if (s.v8086() && d.kind == Cpu::EventKind::kSoftware) {
+    bool redirected = false;
+    if ((s.cr4 & cr4::kVme) != 0 && !redirected_to_8086(cpu, d.vector, redirected)) return false;
+    if (redirected) return deliver_in_8086_program(cpu, d);
+    if ((s.rflags_rest & rflags::kIopl) != rflags::kIopl) return cpu.raise_gp(0);
+  }
+  return deliver_through_gate(cpu, d);
+}
+
 }  // namespace
 
 bool Cpu::deliver(u8 vector, EventKind kind, const Fault* fault, u64 return_rip) {
@@ -254,14 +262,11 @@ bool Cpu::deliver(u8 vector, EventKind kind, const Fault* fault, u64 return_rip)
                    .error_code = fault != nullptr ? fault->error_code : 0,
                    .return_rip = return_rip,
                    .rf = is_fault && vector != kDF && vector != kMC};
-  if (!state.protected_mode()) return deliver_real(*this, d);
-  if (state.v8086() && kind == EventKind::kSoftware) {
-    bool redirected = false;
-    if ((state.cr4 & cr4::kVme) != 0 && !redirected_to_8086(*this, vector, redirected)) return false;
-    if (redirected) return deliver_in_8086_program(*this, d);
-    if ((state.rflags_rest & rflags::kIopl) != rflags::kIopl) return raise_gp(0);
-  }
-  return deliver_through_gate(*this, d);
+  if (deliver_by_mode(*this, d)) return true;
+  // EXT: the fault came while delivering something that the program did not ask for by an INT instruction.
+  const bool external = !d.is_software() && interruption_ == Interruption::kFault;
+  if (external && has_selector_error(fault_.vector)) fault_.error_code |= 1;
+  return false;
 }
 
 }  // namespace lapwing

@@ -84,6 +84,17 @@ bool write_task(Cpu& cpu, const SegmentRegister& tr, u64 rip, u64 eflags) {
   return true;
 }
 
+// All stores of the switch must be possible before the first is done.
+bool probe_stores(Cpu& cpu, u64 old_tss, bool old_wide, u64 old_descriptor, u64 new_tss, u64 new_descriptor) {
+  const auto probe = [&](u64 linear, unsigned size) {
+    return cpu.probe_write(linear & 0xFFFFFFFF, size, false, cpu.system_mode());
+  };
+  const unsigned from = old_wide ? 0x20 : 0x0E;
+  const unsigned to = old_wide ? 0x5E : 0x2A;
+  return probe(old_tss + from, to - from) && probe(old_descriptor + 5, 1) && probe(new_tss, 2) &&
+         probe(new_descriptor + 5, 1);
+}
+
 // The busy bit is bit 1 of the descriptor's type.
 bool set_busy(Cpu& cpu, u64 descriptor_address, bool busy) {
   const u64 address = (descriptor_address + 5) & 0xFFFFFFFF;
@@ -188,6 +199,9 @@ bool switch_task(Cpu& cpu, u16 selector, TaskSwitchKind kind, u64 next_rip, bool
 
   const SegmentRegister old_tr = s.seg[kTr];
   const u64 old_descriptor = s.gdtr.base + (old_tr.selector & 0xFFF8);
+  if (!probe_stores(cpu, old_tr.base, bit_of(old_tr.attributes, 3), old_descriptor, tss.base(), tss.address)) {
+    return false;
+  }
   u64 old_flags = get_rflags(s);
   if (kind == TaskSwitchKind::kReturn) old_flags &= ~rflags::kNt;
   if (!write_task(cpu, old_tr, next_rip, old_flags)) return false;

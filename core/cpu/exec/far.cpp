@@ -110,7 +110,7 @@ bool call_inner(Cpu& cpu, const Instruction& in, const Descriptor& gate, unsigne
     if (!read_stack_segment(cpu, selector, new_cpl, kTS, descriptor)) return false;
     ss = make_segment(selector, descriptor);
   }
-  StackWriter stack(cpu, ss, sp, new_cpl, long_mode);
+  StackWriter stack(cpu, ss, sp, new_cpl, long_mode, long_mode ? 0u : ss.selector & kSelectorMask);
   if (!stack.push(s.seg[kSs].selector, size) || !stack.push(s.gpr[kRsp], size)) return false;
   for (unsigned i = long_mode ? 0 : gate.gate_parameters(); i > 0; --i) {
     const u64 at = (stack_pointer(s) + (i - 1) * size) & s.stack_mask;
@@ -127,7 +127,7 @@ bool call_inner(Cpu& cpu, const Instruction& in, const Descriptor& gate, unsigne
   if (!stack.push(s.seg[kCs].selector, size) || !stack.push(cpu.next_rip(in), size)) return false;
   s.seg[kSs] = ss;
   set_code(cpu, cs, offset, new_cpl);
-  set_stack_pointer(s, stack.sp());
+  s.gpr[kRsp] = stack.sp();
   return true;
 }
 

@@ -261,11 +261,9 @@ bool exec_RET_FAR(Cpu& cpu, const Instruction& in) {
 
 bool exec_IRET(Cpu& cpu, const Instruction& in) {
   CpuState& s = cpu.state;
-  const bool done = !s.protected_mode() ? iret_real(cpu, in)
-                    : s.v8086()         ? iret_v8086(cpu, in)
-                                        : iret_protected(cpu, in);
-  if (done) s.nmi_blocked = false;
-  return done;
+  s.nmi_blocked = false;  // even if the instruction faults
+  if (!s.protected_mode()) return iret_real(cpu, in);
+  return s.v8086() ? iret_v8086(cpu, in) : iret_protected(cpu, in);
 }
 
 }  // namespace lapwing
