@@ -5,7 +5,6 @@ import { SetupError } from "../../assets/setup/cache.mjs";
 
 /** The kernel's unit of CPU times in /proc: USER_HZ, 100 on every Linux. */
 const kTicksPerSecond = 100;
-const kPollMs = 20;
 
 export class Session {
   #child;
@@ -13,30 +12,49 @@ export class Session {
   #text = "";
   #from = 0;
   #end;
+  #heardAt = 0;
+  #check = () => {};
 
   constructor(name, [program, ...args]) {
     this.#name = name;
     this.#child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"] });
-    const hear = (text) => (this.#text += text);
+    const hear = (text) => {
+      this.#text += text;
+      this.#heardAt = performance.now();
+      this.#check();
+    };
     for (const stream of [this.#child.stdout, this.#child.stderr])
       stream.setEncoding("utf8").on("data", hear);
     this.#child.stdin.on("error", () => {});
-    this.#child.on("error", (error) => (this.#end = error.message));
-    this.#child.on("exit", (status, signal) => (this.#end ??= `ended with ${signal ?? status}`));
+    const end = (how) => {
+      this.#end ??= how;
+      this.#check();
+    };
+    this.#child.on("error", (error) => end(error.message));
+    this.#child.on("exit", (status, signal) => end(`ended with ${signal ?? status}`));
   }
 
-  /** Waits for the pattern behind what earlier waits found. */
-  async waitFor(pattern, seconds) {
-    const deadline = performance.now() + seconds * 1000;
-    for (;;) {
-      const match = pattern.exec(this.#text.slice(this.#from));
-      if (match) {
-        this.#from += match.index + match[0].length;
-        return match;
-      }
-      if (this.#end || performance.now() > deadline) throw new SetupError(this.#complaint(pattern, seconds));
-      await new Promise((resolve) => setTimeout(resolve, kPollMs));
-    }
+  /** Waits for the pattern behind what earlier waits found; the match has `at`, when (in ms) it arrived. */
+  waitFor(pattern, seconds) {
+    return new Promise((resolve, reject) => {
+      const finish = (settle, value) => {
+        clearTimeout(guard);
+        this.#check = () => {};
+        settle(value);
+      };
+      const fail = () => finish(reject, new SetupError(this.#complaint(pattern, seconds)));
+      const guard = setTimeout(fail, seconds * 1000);
+      this.#check = () => {
+        const match = pattern.exec(this.#text.slice(this.#from));
+        if (match) {
+          this.#from += match.index + match[0].length;
+          finish(resolve, Object.assign(match, { at: this.#heardAt }));
+        } else if (this.#end) {
+          fail();
+        }
+      };
+      this.#check();
+    });
   }
 
   #complaint(pattern, seconds) {
