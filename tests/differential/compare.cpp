@@ -1,12 +1,15 @@
 #include "tests/differential/compare.h"
 
+#include <bit>
 #include <cinttypes>
+#include <cmath>
 #include <cstdarg>
 #include <cstdio>
 
 #include "core/cpu/decode/decoder.h"
 #include "core/cpu/decode/disassembler.h"
 #include "core/cpu/decode/op_info.h"
+#include "tests/differential/generator.h"
 
 namespace lapwing::differential {
 
@@ -27,29 +30,67 @@ __attribute__((format(printf, 2, 3))) void add(std::string& text, const char* fo
   text += line;
 }
 
-void compare_fp(const FpImage& host, const FpImage& guest, std::string& text) {
-  const auto field = [&](const char* name, unsigned at, unsigned size) {
-    u64 values[2] = {};
-    std::memcpy(&values[0], host.bytes + at, size);
-    std::memcpy(&values[1], guest.bytes + at, size);
-    if (values[0] != values[1]) {
-      add(text, "  %s: host %" PRIx64 " here %" PRIx64 "\n", name, values[0], values[1]);
-    }
+struct Half {
+  u64 low;
+  u64 high;
+};
+
+Half half_at(const FpImage& image, unsigned at, unsigned size) {
+  Half value{};
+  std::memcpy(&value, image.bytes + at, size);
+  return value;
+}
+
+// At most one unit in the last place apart, also across a power of two.
+bool next_to(const Half& a, const Half& b) {
+  const Half& smaller = a.high < b.high ? a : b;
+  const Half& larger = a.high < b.high ? b : a;
+  if (a.high == b.high) return a.low - b.low + 1 <= 2;
+  return larger.high == smaller.high + 1 && smaller.low == ~0ull && larger.low == 1ull << 63;
+}
+
+// Each float within the bound of RCPPS from the true value, so twice that apart.
+bool lanes_close(u64 a, u64 b) {
+  for (unsigned lane = 0; lane < 2; ++lane) {
+    const float x = std::bit_cast<float>(static_cast<u32>(a >> (32 * lane)));
+    const float y = std::bit_cast<float>(static_cast<u32>(b >> (32 * lane)));
+    if (std::bit_cast<u32>(x) == std::bit_cast<u32>(y)) continue;
+    constexpr float kBound = 2 * 1.5f / 4096;
+    if (!(std::fabs(x - y) <= kBound * std::fabs(x))) return false;
+  }
+  return true;
+}
+
+void compare_fp(const FpImage& host, const FpImage& guest, bool approximate, std::string& text) {
+  constexpr u64 kC1 = 0x200;  // rounding direction
+  const auto field = [&](const char* name, unsigned at, unsigned size, u64 ignored = 0) {
+    const u64 a = half_at(host, at, size).low & ~ignored;
+    const u64 b = half_at(guest, at, size).low & ~ignored;
+    if (a != b) add(text, "  %s: host %" PRIx64 " here %" PRIx64 "\n", name, a, b);
   };
   field("fcw", 0, 2);
-  field("fsw", 2, 2);
+  field("fsw", 2, 2, approximate ? kC1 : 0);
   field("ftw", 4, 1);
   field("mxcsr", 24, 4);
-  const auto row = [&](char kind, unsigned number, unsigned at, unsigned size) {
-    u64 values[4] = {};
-    std::memcpy(&values[0], host.bytes + at, size);
-    std::memcpy(&values[2], guest.bytes + at, size);
-    if (values[0] == values[2] && values[1] == values[3]) return;
-    add(text, "  %s%u: host %016" PRIx64 ":%016" PRIx64 " here %016" PRIx64 ":%016" PRIx64 "\n",
-        kind == 's' ? "st" : "xmm", number, values[1], values[0], values[3], values[2]);
+  const auto row = [&](const char* name, unsigned number, unsigned at, unsigned size) {
+    const Half a = half_at(host, at, size);
+    const Half b = half_at(guest, at, size);
+    if (a.low == b.low && a.high == b.high) return;
+    if (approximate &&
+        (size == 10 ? next_to(a, b) : lanes_close(a.low, b.low) && lanes_close(a.high, b.high)))
+      return;
+    add(text, "  %s%u: host %016" PRIx64 ":%016" PRIx64 " here %016" PRIx64 ":%016" PRIx64 "\n", name, number,
+        a.high, a.low, b.high, b.low);
   };
-  for (unsigned i = 0; i < 8; ++i) row('s', i, 32 + 16 * i, 10);
-  for (unsigned i = 0; i < 16; ++i) row('x', i, 160 + 16 * i, 16);
+  for (unsigned i = 0; i < 8; ++i) row("st", i, 32 + 16 * i, 10);
+  for (unsigned i = 0; i < 16; ++i) row("xmm", i, 160 + 16 * i, 16);
+}
+
+Instruction last_instruction(const Sequence& sequence) {
+  const DecodeMode mode{.code_size = static_cast<u8>(sequence.long_mode ? 8 : 4), .flat = true};
+  Instruction in;
+  decode(sequence.pieces.back().bytes, sizeof sequence.pieces.back().bytes, mode, 0, in);
+  return in;
 }
 
 }  // namespace
@@ -81,7 +122,7 @@ std::string compare(const Sequence& sequence, const Outcome& host, const Memory&
   const u64 guest_flags = guest.registers.rflags & kComparedFlags;
   if (host_flags != guest_flags)
     add(text, "  rflags: host %" PRIx64 " here %" PRIx64 "\n", host_flags, guest_flags);
-  compare_fp(host.registers.fp, guest.registers.fp, text);
+  compare_fp(host.registers.fp, guest.registers.fp, is_approximate(last_instruction(sequence).op), text);
   if (std::memcmp(host_memory.bytes, guest_memory.bytes, kDataSize) != 0) {
     unsigned shown = 0;
     for (unsigned at = 0; at < kDataSize && shown < 8; ++at) {
@@ -118,11 +159,7 @@ std::string describe(const Sequence& sequence) {
 }
 
 std::string last_mnemonic(const Sequence& sequence) {
-  const Piece& piece = sequence.pieces.back();
-  Instruction in;
-  decode(piece.bytes, sizeof piece.bytes,
-         {.code_size = static_cast<u8>(sequence.long_mode ? 8 : 4), .flat = true}, 0, in);
-  return op_info(in.op).mnemonic;
+  return op_info(last_instruction(sequence).op).mnemonic;
 }
 
 }  // namespace lapwing::differential

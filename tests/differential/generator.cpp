@@ -13,17 +13,31 @@ using opcode::Table;
 
 constexpr Op kExcluded[] = {
 #define EXCLUDED(op, why) Op::op,
+#define APPROXIMATE(op, bound)
 #define UNDEFINED(op, flags, intel)
 #include "tests/differential/vendor.inc"
 #undef EXCLUDED
+#undef APPROXIMATE
+#undef UNDEFINED
+};
+
+constexpr Op kApproximate[] = {
+#define EXCLUDED(op, why)
+#define APPROXIMATE(op, bound) Op::op,
+#define UNDEFINED(op, flags, intel)
+#include "tests/differential/vendor.inc"
+#undef EXCLUDED
+#undef APPROXIMATE
 #undef UNDEFINED
 };
 
 constexpr Op kUndefined[] = {
 #define EXCLUDED(op, why)
+#define APPROXIMATE(op, bound)
 #define UNDEFINED(op, flags, intel) Op::op,
 #include "tests/differential/vendor.inc"
 #undef EXCLUDED
+#undef APPROXIMATE
 #undef UNDEFINED
 };
 
@@ -168,6 +182,10 @@ Family family_of(Op op) {
   return op >= Op::FADD ? Family::kX87 : Family::kInteger;
 }
 
+bool is_approximate(Op op) {
+  return among(kApproximate, op);
+}
+
 Generator::Generator(const GeneratorOptions& options) : options_(options) {
   if (options.modes32) add_choices(false);
   if (options.modes64) add_choices(true);
@@ -258,6 +276,7 @@ Sequence Generator::make(u64 seed) const {
     Op op;
     if (!make_piece(random, sequence.long_mode, piece, op)) continue;
     sequence.pieces.push_back(piece);
+    if (is_approximate(op)) break;
     if (options_.same_maker || !among(kUndefined, op)) continue;
     Piece compare;  // CMP AL, 5Ah
     compare.bytes[0] = 0x3C;

@@ -21,6 +21,8 @@ struct GeneratorOptions {
 
 enum class Family : u8 { kInteger, kX87, kSse };
 Family family_of(Op op);
+// Results are right within a bound, not to the bit.
+bool is_approximate(Op op);
 
 class Generator {
  public:

@@ -348,7 +348,9 @@ void Decoder::memory_operand() {
 bool Decoder::modrm_operands(const Row& row, const Row& shape) {
   const unsigned reg = ((modrm_ >> 3) & 7u) | ((rex_ & kRexR) ? 8u : 0u);
   if (modrm_ >= 0xC0 || (row.flags & opcode::kModIgnored) != 0) {
-    const unsigned rm = (modrm_ & 7u) | ((rex_ & kRexB) ? 8u : 0u);
+    // x87 has no register that REX could extend, not even AX in FNSTSW AX.
+    const bool extended = (rex_ & kRexB) != 0 && row.table < Table::kD8;
+    const unsigned rm = (modrm_ & 7u) | (extended ? 8u : 0u);
     set_register(out_.rm, shape.rm, rm);
     if ((row.flags & opcode::kMem) != 0) return false;
     if ((row.flags & opcode::kReg) != 0)

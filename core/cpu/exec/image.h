@@ -24,15 +24,24 @@ class MemoryImage {
     return value;
   }
 
-  // The first `size` bytes from or to the memory operand of `in`.
+  // The first `size` bytes from or to the memory operand of `in`. As in CPUs, the first word (whose alignment may be
+  // checked) and the last byte are looked at before the rest.
   bool load(Cpu& cpu, const Instruction& in, unsigned size) {
     u64 linear;
-    return locate(cpu, in, size, false, linear) && load_range(cpu, in, linear, 0, size);
+    u8 last;
+    const bool stack = is_stack(in.segment);
+    return locate(cpu, in, size, false, linear) &&
+           cpu.read_slow(linear, bytes_, word_size(in), stack, cpu.data_mode()) &&
+           load_linear(cpu, (linear + size - 1) & cpu.linear_mask(), stack, last) &&
+           load_range(cpu, in, linear, 0, size);
   }
   bool store(Cpu& cpu, const Instruction& in, unsigned size) {
     u64 linear;
-    return locate(cpu, in, size, true, linear) && probe(cpu, in, linear, 0, size) &&
-           store_range(cpu, in, linear, 0, size);
+    const bool stack = is_stack(in.segment);
+    return locate(cpu, in, size, true, linear) &&
+           cpu.probe_write(linear, word_size(in), stack, cpu.data_mode()) &&
+           cpu.probe_write((linear + size - 1) & cpu.linear_mask(), 1, stack, cpu.data_mode()) &&
+           probe(cpu, in, linear, 0, size) && store_range(cpu, in, linear, 0, size);
   }
 
   // The same by parts, for areas with holes: `linear` is that of the whole area's first byte.
@@ -42,7 +51,7 @@ class MemoryImage {
   bool load_range(Cpu& cpu, const Instruction& in, u64 linear, unsigned first, unsigned size) {
     const bool stack = is_stack(in.segment);
     for (unsigned done = first; done < first + size;) {
-      const u64 at = linear + done;
+      const u64 at = (linear + done) & cpu.linear_mask();
       const unsigned step = chunk(at, first + size - done);
       Block block;
       if (step == sizeof(Block)) {
@@ -58,7 +67,7 @@ class MemoryImage {
   bool store_range(Cpu& cpu, const Instruction& in, u64 linear, unsigned first, unsigned size) const {
     const bool stack = is_stack(in.segment);
     for (unsigned done = first; done < first + size;) {
-      const u64 at = linear + done;
+      const u64 at = (linear + done) & cpu.linear_mask();
       const unsigned step = chunk(at, first + size - done);
       if (step == sizeof(Block)) {
         if (!store_linear(cpu, at, stack, get<Block>(done))) return false;
@@ -72,7 +81,7 @@ class MemoryImage {
   // Write-checks the range, page by page.
   static bool probe(Cpu& cpu, const Instruction& in, u64 linear, unsigned first, unsigned size) {
     for (unsigned done = first; done < first + size;) {
-      const u64 at = linear + done;
+      const u64 at = (linear + done) & cpu.linear_mask();
       const unsigned step =
           std::min(first + size - done, static_cast<unsigned>(kPageSize - (at & kPageMask)));
       if (!cpu.probe_write(at, step, is_stack(in.segment), cpu.data_mode())) return false;
@@ -85,9 +94,12 @@ class MemoryImage {
   struct Block {
     u64 words[2];
   };
+  static unsigned word_size(const Instruction& in) { return in.operand_size == 2 ? 2 : 4; }
+
   // Pieces of at most 16 bytes that stay within aligned 16-byte blocks, so none crosses a page.
   static unsigned chunk(u64 linear, unsigned left) {
-    return std::min(left, static_cast<unsigned>(sizeof(Block)) - static_cast<unsigned>(linear & 15));
+    const unsigned step = std::min(left, static_cast<unsigned>(sizeof(Block)) - static_cast<unsigned>(linear & 15));
+    return step == 10 ? 5 : step;  // ten bytes would be checked like an 80-bit operand
   }
 
   alignas(16) u8 bytes_[kCapacity] = {};

@@ -155,6 +155,7 @@ template <class Compute>
 bool unary(Cpu& cpu, const Instruction& in, Compute compute) {
   Operation op(cpu, in);
   if (!op.begin()) return false;
+  if (in.op == Op::FSIN || in.op == Op::FCOS) op.condition_code_c2(false);
   Float80 result = float80::kIndefinite;
   if (op.empty(0)) {
     op.underflow();
@@ -210,6 +211,7 @@ template <class Compute>
 bool unary_and_push(Cpu& cpu, const Instruction& in, Compute compute) {
   Operation op(cpu, in);
   if (!op.begin()) return false;
+  if (in.op != Op::FXTRACT) op.condition_code_c2(false);
   float80::Trigonometric result{float80::kIndefinite, float80::kIndefinite, false};
   if (op.empty(0)) {
     op.underflow();

@@ -57,6 +57,21 @@ bool load_memory(Cpu& cpu, const Instruction& in, FpContext& context, Float80& o
   return true;
 }
 
+template <class T>
+bool store_value(Cpu& cpu, const Instruction& in, T value) {
+  return store_operand<T>(cpu, in, value);
+}
+
+// Two stores, as in CPUs: when the second faults the first has happened.
+bool store_value(Cpu& cpu, const Instruction& in, Memory80 value) {
+  const u64 address = effective_address(cpu.state, in);
+  const bool stack = is_stack(in.segment);
+  u64 linear;
+  return linear_address(cpu, in.segment, address, sizeof value, true, linear) &&
+         store_linear(cpu, linear, stack, value.low) &&
+         store_linear(cpu, (linear + sizeof value.low) & cpu.linear_mask(), stack, value.high);
+}
+
 // Converts ST(0), or the indefinite of an empty one, and stores it unless an unmasked exception forbids it.
 template <class T, class Convert>
 bool store_converted(Cpu& cpu, const Instruction& in, Operation& op, T indefinite, bool pops,
@@ -68,7 +83,7 @@ bool store_converted(Cpu& cpu, const Instruction& in, Operation& op, T indefinit
     value = convert(op.context, op.st(0));
   }
   constexpr u32 kUnstored = kFpInvalid | kFpOverflow | kFpUnderflow;
-  if (!op.context.unmasked(kUnstored) && !store_operand<T>(cpu, in, value)) return false;
+  if (!op.context.unmasked(kUnstored) && !store_value(cpu, in, value)) return false;
   if (op.retire(kUnstored) && pops) op.pop();
   return true;
 }

@@ -245,7 +245,9 @@ bool fyl2x_special(FpContext& context, Kind kind_x, Kind kind_y, Float80 x, Floa
 // FYL2XP1 with x or y zero or infinite, or x at or below -1; both are numbers.
 bool fyl2xp1_special(FpContext& context, Kind kind_x, Kind kind_y, Float80 x, Float80 y, Float80& result) {
   if (kind_x == Kind::infinity) {
-    result = x.sign() || kind_y == Kind::zero ? invalid(context) : infinity(y.sign());
+    const bool is_invalid = x.sign() || kind_y == Kind::zero;
+    if (!is_invalid) note_denormal(context, kind_y);
+    result = is_invalid ? invalid(context) : infinity(y.sign());
     return true;
   }
   if (kind_y == Kind::infinity) {
