@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstring>
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <vector>
@@ -41,8 +42,10 @@ class RecordingPorts final : public PortSpace {
   u32 port_in(u16, unsigned size) override { return size == 4 ? ~0u : (1u << (8 * size)) - 1; }
   void port_out(u16 port, u32 value, unsigned) override {
     if (port == 0xE9) output.push_back(static_cast<char>(value));
+    if (on_write) on_write(port, value);
   }
   std::string output;
+  std::function<void(u16 port, u32 value)> on_write;
 };
 
 class BareMachine {
