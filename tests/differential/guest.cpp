@@ -1,7 +1,5 @@
 #include "tests/differential/guest.h"
 
-#include <cstdlib>
-
 #include "core/cpu/block_cache.h"
 #include "core/cpu/exec/flags.h"
 
@@ -48,12 +46,6 @@ class NoInterrupts final : public InterruptUnit {
   void init_reset() override {}
 };
 
-CpuModel model() {
-  Result<CpuModel> made = make_cpu_model("max");
-  if (!made.ok()) std::abort();
-  return made.value();
-}
-
 SegmentRegister segment(u16 selector, u16 attributes) {
   return {.base = 0, .limit = 0xFFFFFFFF, .selector = selector, .attributes = attributes};
 }
@@ -63,6 +55,8 @@ constexpr u16 kUserCode64 = 0xA0FB, kUserCode32 = 0xC0FB, kUserData = 0xC0F3, kB
 }  // namespace
 
 struct Guest::Parts {
+  explicit Parts(const CpuModel& wanted) : cpu_model(wanted) {}
+
   alignas(4096) u8 ram[kRamSize] = {};
   Clock clock;
   IrqTrace trace{clock};
@@ -70,11 +64,11 @@ struct Guest::Parts {
   BlockCache blocks{memory};
   NoPorts ports;
   NoInterrupts unit;
-  CpuModel cpu_model = model();
+  CpuModel cpu_model;
   Cpu cpu{Cpu::Wiring{clock, trace, memory, ports, blocks, cpu_model, 0, 1}};
 };
 
-Guest::Guest() : parts_(std::make_unique<Parts>()) {
+Guest::Guest(const CpuModel& model) : parts_(std::make_unique<Parts>(model)) {
   Parts& p = *parts_;
   p.memory.on_code_write([&p](u64 address, u64 size) { p.blocks.invalidate(address, size); });
   p.memory.on_first_code([&p](u64 page) { p.cpu.drop_write_tags(page); });

@@ -12,7 +12,7 @@ namespace lapwing::differential {
 
 class Guest {
  public:
-  Guest();
+  explicit Guest(const CpuModel& model);
   ~Guest();
   Outcome run(const Sequence& sequence, const std::vector<u8>& code, Memory& memory);
 

@@ -31,6 +31,14 @@ constexpr const char* kUsage =
     "32|64]\n"
     "             [--pieces N] [--reports N] [--verbose]\n";
 
+// The interpreter's processor has what both sides know.
+CpuModel host_model() {
+  Result<CpuModel> model = make_cpu_model("max");
+  if (!model.ok()) std::abort();
+  Native::limit_features(model.value());
+  return model.value();
+}
+
 class Session {
  public:
   explicit Session(const Options& options) : options_(options), generator_(options.generator) {}
@@ -79,7 +87,9 @@ class Session {
   std::string difference(const Sequence& sequence) {
     execute(sequence, pair_);
     if (!pair_.comparable) return "";
-    return compare(sequence, pair_.host, pair_.host_memory, pair_.guest, pair_.guest_memory);
+    // After a fault CPUs of other makers may have got further with stores, flags and the x87 state.
+    const bool strict = options_.generator.same_maker || pair_.host.vector == kNoVector;
+    return compare(sequence, pair_.host, pair_.host_memory, pair_.guest, pair_.guest_memory, strict);
   }
 
   void test(u64 seed) {
@@ -112,7 +122,7 @@ class Session {
   const Options options_;
   Generator generator_;
   Native native_;
-  Guest guest_;
+  Guest guest_{host_model()};
   Pair pair_;
   std::map<std::string, unsigned> culprits_;
   u64 done_ = 0;

@@ -260,6 +260,18 @@ Outcome Native::run(const Sequence& sequence, const std::vector<u8>& code, Memor
   return outcome;
 }
 
+void Native::limit_features(CpuModel& model) {
+  const auto keep = [&](FeatureWord word, u32 bits) { model.words[static_cast<unsigned>(word)] &= bits; };
+  unsigned a, b, c, d;
+  __cpuid(1, a, b, c, d);
+  keep(FeatureWord::k1Ecx, c);
+  keep(FeatureWord::k1Edx, d);
+  __cpuid_count(7, 0, a, b, c, d);
+  keep(FeatureWord::k7Ebx, b);
+  __cpuid(0x80000001, a, b, c, d);
+  keep(FeatureWord::k80000001Ecx, c);
+}
+
 std::string Native::vendor() {
   unsigned a, b, c, d;
   char text[13] = {};

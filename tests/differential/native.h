@@ -3,6 +3,7 @@
 // fault, whose signal handler takes the registers from the signal frame.
 #pragma once
 
+#include "core/cpu/model.h"
 #include "tests/differential/layout.h"
 
 namespace lapwing::differential {
@@ -14,6 +15,8 @@ class Native {
   Outcome run(const Sequence& sequence, const std::vector<u8>& code, Memory& memory);
   // "GenuineIntel" and the like.
   static std::string vendor();
+  // Takes away the instruction sets that the host does not have.
+  static void limit_features(CpuModel& model);
 
  private:
   u8* code_alias_ = nullptr;  // the code pages, writable
