@@ -168,6 +168,7 @@ class Machine final : private BoardHost {
   Result<std::string> examine(std::string_view arguments, bool is_virtual);
   Result<std::string> disassembly(std::string_view where, unsigned count, bool is_virtual);
   std::string irq_text() const;
+  std::string interrupt_state_json() const;  // interrupt_state.cpp
   std::string translations_text();
 
   MachineConfig config_;

@@ -344,7 +344,11 @@ Result<std::string> Machine::query(std::string_view command) {
   if (word == "hash") return hex(hash(), 16);
   if (word == "registers") return registers_text();
   if (word == "stats") return stats_json();
-  if (word == "state") return state_summary();
+  if (word == "state") {
+    const std::string_view what = next_word(rest);
+    if (what.empty()) return state_summary();
+    if (what == "interrupts") return interrupt_state_json();
+  }
   if (word == "x" || word == "xp") return examine(rest, word == "x");
   if (word == "disassemble") {
     const std::string_view address = next_word(rest);
@@ -360,8 +364,8 @@ Result<std::string> Machine::query(std::string_view command) {
     if (known) return text;
   }
   return Error{"unknown question '" + std::string(command) +
-               "'; known: hash, registers, stats, state, x, xp, disassemble, info pic|ioapic|lapic|irq|registers|mem|"
-               "mtree|hpet|pci"};
+               "'; known: hash, registers, stats, state, state interrupts, x, xp, disassemble, info pic|ioapic|lapic|"
+               "irq|registers|mem|mtree|hpet|pci"};
 }
 
 }  // namespace lapwing
