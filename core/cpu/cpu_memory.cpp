@@ -112,7 +112,6 @@ bool Cpu::page_watched(u64 linear) const {
 }
 
 bool Cpu::alignment_faults(u64 linear, unsigned size) const {
-  if (size == 10) size = 8;  // x87's 80-bit operands
   if (!checks_alignment_ || !std::has_single_bit(size) || size > 8) return false;
   return (linear & (size - 1)) != 0;
 }

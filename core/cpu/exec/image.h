@@ -24,8 +24,8 @@ class MemoryImage {
     return value;
   }
 
-  // The first `size` bytes from or to the memory operand of `in`. As in CPUs, the first word (whose alignment may be
-  // checked) and the last byte are looked at before the rest.
+  // The first `size` bytes from or to the memory operand of `in`. As in CPUs, the first word (whose alignment
+  // may be checked) and the last byte are looked at before the rest.
   bool load(Cpu& cpu, const Instruction& in, unsigned size) {
     u64 linear;
     u8 last;
@@ -98,8 +98,7 @@ class MemoryImage {
 
   // Pieces of at most 16 bytes that stay within aligned 16-byte blocks, so none crosses a page.
   static unsigned chunk(u64 linear, unsigned left) {
-    const unsigned step = std::min(left, static_cast<unsigned>(sizeof(Block)) - static_cast<unsigned>(linear & 15));
-    return step == 10 ? 5 : step;  // ten bytes would be checked like an 80-bit operand
+    return std::min(left, static_cast<unsigned>(sizeof(Block)) - static_cast<unsigned>(linear & 15));
   }
 
   alignas(16) u8 bytes_[kCapacity] = {};

@@ -38,6 +38,25 @@ bool push_value(Cpu& cpu, const Instruction& in, Float80 value) {
   return op.begin() && push(op, value);
 }
 
+bool locate80(Cpu& cpu, const Instruction& in, bool write, u64& linear) {
+  return linear_address(cpu, in.segment, effective_address(cpu.state, in), sizeof(Memory80), write, linear);
+}
+
+// Two accesses, as in CPUs: the first is the one whose alignment may be checked, and of a store that faults
+// in the second the first has happened.
+bool load_value(Cpu& cpu, const Instruction& in, Memory80& value) {
+  const bool stack = is_stack(in.segment);
+  u64 linear;
+  u64 low;
+  u16 high;
+  if (!locate80(cpu, in, false, linear) || !load_linear(cpu, linear, stack, low) ||
+      !load_linear(cpu, (linear + sizeof low) & cpu.linear_mask(), stack, high)) {
+    return false;
+  }
+  value = {low, high};
+  return true;
+}
+
 bool load_memory(Cpu& cpu, const Instruction& in, FpContext& context, Float80& out) {
   if (in.operand_size == 4) {
     u32 bits;
@@ -52,7 +71,7 @@ bool load_memory(Cpu& cpu, const Instruction& in, FpContext& context, Float80& o
     return true;
   }
   Memory80 raw;
-  if (!load_operand(cpu, in, raw)) return false;
+  if (!load_value(cpu, in, raw)) return false;
   out = {raw.low, raw.high};
   return true;
 }
@@ -62,14 +81,13 @@ bool store_value(Cpu& cpu, const Instruction& in, T value) {
   return store_operand<T>(cpu, in, value);
 }
 
-// Two stores, as in CPUs: when the second faults the first has happened.
 bool store_value(Cpu& cpu, const Instruction& in, Memory80 value) {
-  const u64 address = effective_address(cpu.state, in);
   const bool stack = is_stack(in.segment);
   u64 linear;
-  return linear_address(cpu, in.segment, address, sizeof value, true, linear) &&
-         store_linear(cpu, linear, stack, value.low) &&
-         store_linear(cpu, (linear + sizeof value.low) & cpu.linear_mask(), stack, value.high);
+  const u64 low = value.low;
+  const u16 high = value.high;
+  return locate80(cpu, in, true, linear) && store_linear(cpu, linear, stack, low) &&
+         store_linear(cpu, (linear + sizeof low) & cpu.linear_mask(), stack, high);
 }
 
 // Converts ST(0), or the indefinite of an empty one, and stores it unless an unmasked exception forbids it.
@@ -200,7 +218,7 @@ bool exec_FBLD(Cpu& cpu, const Instruction& in) {
   Operation op(cpu, in);
   if (!op.begin()) return false;
   Memory80 raw;
-  if (!load_operand(cpu, in, raw)) return false;
+  if (!load_value(cpu, in, raw)) return false;
   return push(op, float80::from_bcd({raw.low, raw.high}));
 }
 
