@@ -65,6 +65,5 @@ test("mistakes are errors with a code", async () => {
   await withMachine({}, async (vm) => {
     await assert.rejects(vm.reverseTo({}), code("not_supported"));
     await assert.rejects(vm.keyboard.press("Hyper"), code("bad_option"));
-    assert.throws(() => vm.irq.explain({ gsi: 1 }), code("not_supported"));
   });
 });

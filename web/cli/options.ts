@@ -218,9 +218,8 @@ function fileAtRegex(flag: string, text: string | undefined): FileAtRegex | unde
 }
 
 function traceFile(path: string | undefined): string | undefined {
-  if (path === undefined || /\.(json|ndjson)$/.test(path)) return path;
-  if (path.endsWith(".lwtrace")) throw later("--trace-irq FILE.lwtrace");
-  throw bad(`--trace-irq ${path}: the name must end in .json or .ndjson.`);
+  if (path === undefined || /\.(json|ndjson|lwtrace)$/.test(path)) return path;
+  throw bad(`--trace-irq ${path}: the name must end in .json, .ndjson or .lwtrace.`);
 }
 
 function logItems(items: string | undefined, path: string | undefined): Options["logInterrupts"] {

@@ -1,6 +1,8 @@
 import fs from "node:fs";
 import type { Engine } from "../src/engine/engine";
-import { decodeRecords, PerfettoWriter, toNdjson, toText } from "../src/interrupts/records";
+import { traceHeader } from "../src/interrupts/lwtrace";
+import { PerfettoWriter } from "../src/interrupts/perfetto";
+import { decodeRecords, recordBytes, toNdjson, toText, type IrqRecord } from "../src/interrupts/records";
 import { openOutput, writeFully } from "./files";
 import type { Options } from "./options";
 
@@ -11,7 +13,7 @@ const recordsAtOnce = 4096;
 export class TraceFiles {
   readonly #engine: Engine;
   readonly #descriptors: number[] = [];
-  readonly #sinks: ((records: ReturnType<typeof decodeRecords>) => void)[] = [];
+  readonly #sinks: ((records: IrqRecord[], bytes: Uint8Array) => void)[] = [];
   readonly #finishers: (() => void)[] = [];
 
   constructor(engine: Engine, options: Options) {
@@ -28,9 +30,12 @@ export class TraceFiles {
   drain(): void {
     if (!this.isActive) return;
     for (;;) {
-      const records = decodeRecords(this.#engine.takeTrace(recordsAtOnce));
-      if (records.length > 0) for (const sink of this.#sinks) sink(records);
-      if (records.length < recordsAtOnce) return;
+      const bytes = this.#engine.takeTrace(recordsAtOnce);
+      if (bytes.length > 0) {
+        const records = decodeRecords(bytes);
+        for (const sink of this.#sinks) sink(records, bytes);
+      }
+      if (bytes.length < recordsAtOnce * recordBytes) return;
     }
   }
 
@@ -41,15 +46,20 @@ export class TraceFiles {
     this.#sinks.length = 0;
   }
 
-  #open(what: string, path: string): (text: string) => void {
+  #open(what: string, path: string): (data: string | Uint8Array) => void {
     const descriptor = openOutput(what, path);
     this.#descriptors.push(descriptor);
-    return (text) => void writeFully(descriptor, text);
+    return (data) => void writeFully(descriptor, data);
   }
   #addFile(path: string): void {
     const write = this.#open("the trace", path);
     if (path.endsWith(".ndjson")) {
       this.#sinks.push((records) => write(records.map(toNdjson).join("")));
+      return;
+    }
+    if (path.endsWith(".lwtrace")) {
+      write(traceHeader());
+      this.#sinks.push((_, bytes) => write(bytes));
       return;
     }
     const perfetto = new PerfettoWriter(write);

@@ -4,11 +4,14 @@ import { workerClient, type Client } from "./engine/client";
 import type { MachineConfig } from "./engine/engine";
 import type { BootFile, EndReason, FileSource, SessionEvent, Statistics } from "./engine/protocol";
 import { PlainText } from "./io/plain_text";
+import { Irq } from "./interrupts/irq";
 import { scanCode } from "./io/scan_codes";
 import { defaultMemory, parseMemory } from "./memory_size";
 
 export { LapwingError, type ErrorCode } from "./errors";
 export type { EndReason, Statistics } from "./engine/protocol";
+export { Irq, type Interrupt, type JourneyFilter, type TraceFormat } from "./interrupts/irq";
+export type { Explanation, HopCounts, InterruptState, Question } from "./interrupts/model";
 
 /** A path (Node), a URL, or the bytes themselves. */
 export type Input = string | URL | Uint8Array | ArrayBuffer | Blob;
@@ -70,7 +73,7 @@ export class PC {
     this.#client = client;
     this.serial = new Serial(client, () => this.#end);
     this.keyboard = new Keyboard(client);
-    this.irq = new Irq();
+    this.irq = new Irq(client, () => this.#end);
   }
 
   static async boot(options: BootOptions): Promise<PC> {
@@ -150,8 +153,11 @@ export class PC {
     const { ns } = await this.statistics();
     await this.#client.request("untilVirtual", ns + virtualMs * 1e6);
   }
-  runUntil(_position: object): Promise<never> {
-    return notSupported("runUntil");
+  /** Pauses, then runs to the next entry of an interrupt handler (of that vector); false when none came for long. */
+  async runUntil({ interrupt }: { interrupt: { vector?: number } }): Promise<boolean> {
+    await this.irq.start();
+    await this.pause();
+    return this.#client.request("stepToInterrupt", { vector: interrupt.vector });
   }
   reverseTo(_position: object): Promise<never> {
     return notSupported("reverseTo");
@@ -166,6 +172,7 @@ export class PC {
   dispose(): void {
     this.#end ??= new LapwingError("stopped", "The machine was disposed of.");
     this.serial.end();
+    this.irq.end();
     this.#client.dispose();
   }
   [Symbol.dispose](): void {
@@ -182,6 +189,9 @@ export class PC {
         if (event.port === 0) for (const listener of this.#listeners.serial) listener(text);
         break;
       }
+      case "trace":
+        this.irq.take(event.bytes);
+        break;
       case "progress":
         for (const listener of this.#listeners.progress) listener(event);
         break;
@@ -202,6 +212,7 @@ export class PC {
   #stop(error: LapwingError): void {
     this.#end = error;
     this.serial.end();
+    this.irq.end();
   }
 }
 
@@ -303,19 +314,6 @@ export class Keyboard {
   async press(code: string): Promise<void> {
     await this.down(code);
     await this.up(code);
-  }
-}
-
-/** The interrupt view's programming interface: not built yet. */
-export class Irq {
-  next(_filter: object): Promise<never> {
-    return notSupported("irq.next");
-  }
-  explain(_filter: object): never {
-    throw new LapwingError("not_supported", "irq.explain is not supported yet.");
-  }
-  export(_path: string, _options?: object): Promise<never> {
-    return notSupported("irq.export");
   }
 }
 

@@ -39,6 +39,10 @@ export interface Requests {
   hashesAt: [{ stops: number[]; patience: number | undefined }, string[]];
   /** Answers once virtual time has reached `ns`. */
   untilVirtual: [number, void];
+  /** Interrupt events come as "trace" events: none, all of them, or the latest when there are too many. */
+  trace: ["off" | "all" | "latest", void];
+  /** Runs a paused machine until a processor has entered an interrupt handler; false when there was none for long. */
+  stepToInterrupt: [{ vector?: number }, boolean];
 }
 export type RequestName = keyof Requests;
 export type RequestOf<N extends RequestName> = Requests[N][0];
@@ -61,6 +65,8 @@ export type SessionEvent =
   | { event: "progress"; stage: "start" | "kernel" }
   | { event: "serial"; port: number; bytes: Uint8Array; ns: number }
   | { event: "state"; isRunning: boolean }
+  /** Records of the interrupt event stream, 48 bytes each. */
+  | { event: "trace"; bytes: Uint8Array }
   | { event: "ended"; reason: EndReason; status: number; ns: number }
   | { event: "failed"; error: PlainError };
 

@@ -6,6 +6,7 @@ import { hostLoop } from "./host_loop";
 import { compileEngine, instantiateEngine, requireWebAssembly } from "./instantiate";
 import { Pump } from "./pump";
 import { hashesAt, randomPatience } from "./run_to";
+import { recordBytes, stepToInterrupt } from "./step";
 import type {
   BootFile,
   BootRequest,
@@ -19,6 +20,8 @@ import type {
 } from "./protocol";
 
 const uarts = 2;
+const traceRecords = 1 << 16;
+const recordsAtOnce = 4096;
 
 const endReasons: Partial<Record<DoorStop, EndReason>> = {
   [DoorStop.PowerOff]: "power-off",
@@ -40,6 +43,7 @@ export class Session {
   readonly #emit: (event: SessionEvent) => void;
   #running: Running | undefined;
   #waiters: { ns: number; resolve: () => void }[] = [];
+  #isTracing = false;
 
   constructor(emit: (event: SessionEvent) => void) {
     this.#emit = emit;
@@ -54,13 +58,15 @@ export class Session {
       powerButton: () => this.#input((engine) => engine.powerButton()),
       serialInput: ({ port, bytes }) => this.#input((engine) => engine.serialInput(port, bytes)),
       key: ({ code, isPressed }) => this.#input((engine) => engine.key(code, isPressed)),
-      query: (question) => this.#machine.engine.query(question),
+      query: (question) => this.#query(question),
       readMemory: ({ address, size, isVirtual }) => this.#machine.engine.readMemory(address, size, isVirtual),
       saveSnapshot: () => this.#machine.engine.saveSnapshot(),
       loadSnapshot: (bytes) => this.#loadSnapshot(bytes),
       statistics: () => this.#statistics(),
       hashesAt: (request) => this.#hashesAt(request),
       untilVirtual: (ns) => this.#untilVirtual(ns),
+      trace: (mode) => this.#trace(mode),
+      stepToInterrupt: ({ vector }) => this.#step(vector),
     };
     return handlers[name](argument);
   }
@@ -83,6 +89,7 @@ export class Session {
       ...request.files.map((file) => this.#fetch(file)),
     ]);
     this.#emit({ event: "progress", stage: "start" });
+    this.#isTracing = false;
     const engine = new Engine(instantiateEngine(module, request.config.memory));
     engine.create({ ...request.config, clock: request.clock });
     request.files.forEach((file, i) => engine.load(file.kind, contents[i]!, file.args));
@@ -108,6 +115,7 @@ export class Session {
     return {
       atBoundary: () => this.#atBoundary(engine),
       mayWake: () => true,
+      traceFull: () => this.#drainTrace(engine),
       ended: (stop: DoorStop) => {
         this.#emit({ event: "state", isRunning: false });
         const reason = endReasons[stop] ?? "breakpoint";
@@ -121,6 +129,7 @@ export class Session {
   }
 
   #atBoundary(engine: Engine): void {
+    this.#drainTrace(engine);
     for (let port = 0; port < uarts; port++) {
       const bytes = engine.serialOutput(port);
       if (bytes.length > 0) this.#emit({ event: "serial", port, bytes, ns: engine.ns });
@@ -141,6 +150,39 @@ export class Session {
   #input(apply: (engine: Engine) => void): void {
     const { engine, pump } = this.#machine;
     pump.input(() => apply(engine));
+  }
+
+  /** The stream is brought up to date first, so that it and the answer tell of the same moment. */
+  #query(question: string): string {
+    const { engine } = this.#machine;
+    this.#drainTrace(engine);
+    return engine.query(question);
+  }
+
+  #trace(mode: RequestOf<"trace">): void {
+    const { engine } = this.#machine;
+    this.#drainTrace(engine);
+    this.#isTracing = mode !== "off";
+    engine.startTrace(this.#isTracing ? traceRecords : 0, mode === "latest");
+  }
+
+  #drainTrace(engine: Engine): void {
+    while (this.#isTracing) {
+      const bytes = engine.takeTrace(recordsAtOnce);
+      if (bytes.length > 0) this.#emit({ event: "trace", bytes });
+      if (bytes.length < recordsAtOnce * recordBytes) return;
+    }
+  }
+
+  async #step(vector: number | undefined): Promise<boolean> {
+    const { engine, pump } = this.#machine;
+    if (pump.isRunning) throw new LapwingError("bad_option", "Pause the machine before stepping.");
+    if (!this.#isTracing) throw new LapwingError("bad_option", "Tracing must be on to step to an interrupt.");
+    this.#drainTrace(engine);
+    const take = (bytes: Uint8Array) => this.#emit({ event: "trace", bytes });
+    const isFound = await stepToInterrupt(engine, vector, take, () => this.#atBoundary(engine));
+    this.#atBoundary(engine);
+    return isFound;
   }
 
   #loadSnapshot(bytes: Uint8Array): void {

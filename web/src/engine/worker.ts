@@ -10,7 +10,7 @@ const post = (message: FromWorker, transfer: Transferable[] = []): void =>
   );
 
 const session = new Session((event: SessionEvent) =>
-  post(event, event.event === "serial" ? [event.bytes.buffer as ArrayBuffer] : []),
+  post(event, event.event === "serial" || event.event === "trace" ? [event.bytes.buffer as ArrayBuffer] : []),
 );
 
 self.onmessage = async ({ data }: MessageEvent<ToWorker>) => {

@@ -1,0 +1,34 @@
+import type { IrqRecord } from "../records";
+
+/** Who wrote a register last, and when. */
+export interface Writer {
+  rip: bigint;
+  value: bigint;
+  instructions: number;
+  ns: number;
+  cpu: number | undefined;
+}
+
+/** I/O APIC registers are recorded by index; its windows in memory, by address, say less. */
+const firstAddress = 0x1000;
+
+/** The last write of each device register that the stream has shown. */
+export class LastWriters {
+  readonly #writers = new Map<string, Writer>();
+
+  add(record: IrqRecord): void {
+    if (record.kind !== "register write") return;
+    if (record.device === "ioapic" && record.line >= firstAddress) return;
+    const of = record.device === "lapic" ? (record.cpu ?? record.instance) : record.instance;
+    const { rip, data: value, instructions, ns, cpu } = record;
+    this.#writers.set(key(record.device, of, record.line), { rip, value, instructions, ns, cpu });
+  }
+
+  /** `instance`: of a local APIC its processor's number. */
+  find(device: string, instance: number, register: number): Writer | undefined {
+    return this.#writers.get(key(device, instance, register));
+  }
+}
+
+const key = (device: string, instance: number, register: number): string =>
+  `${device}${instance}:${register}`;
