@@ -32,7 +32,7 @@ start:
   FAULTS 7, 0, fninit
   and al, ~4
   mov cr0, eax
-  FAULTS 13, 0, times 14 db 66h
+  FAULTS 13, 0, times 15 db 66h
 
   ; Segment loads.
   mov ax, 0FF8h

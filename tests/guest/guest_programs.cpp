@@ -3,8 +3,8 @@
 //   ; cpu: NAME                         CPU model, "lapwing" if absent
 //   ; end: halt | shutdown              "halt" if absent
 //   ; expect: rax=600D rbx=1 [2000]=5   registers and 32-bit words of memory at the end, in hexadecimal
-// Programs check themselves (check.inc): they halt with RAX = 600Dh, or at the check that failed (RIP) with what was seen in
-// RBX, RCX and RDX. Port F0h raises NMI, F1h a maskable interrupt with the written vector, F2h lowers it.
+// Programs check themselves (check.inc): they halt with RAX = 600Dh, or behind the check that failed (RIP; nasm -l lists
+// addresses from 0 where RIP starts at 1000h). Port F0h raises NMI, F1h a maskable interrupt with the written vector, F2h lowers it.
 // Each program runs twice: in one go, and in slices of one instruction, with the same end.
 #include <algorithm>
 #include <filesystem>

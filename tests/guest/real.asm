@@ -4,8 +4,6 @@
 %include "check.inc"
 bits 16
 org 1000h
-%define R_AX eax
-%define R_BX ebx
 
 %macro VECTOR 2
   mov word [(%1) * 4], %2
