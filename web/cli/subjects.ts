@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { configText, Engine } from "../src/engine/engine";
 import { instantiateEngine } from "../src/engine/instantiate";
 import { hashesAt, runTo } from "../src/engine/run_to";
-import { LapwingError, messageOf } from "../src/errors";
+import { LapwingError } from "../src/errors";
 import { compileEngineFile } from "./engine_file";
 import { readInput } from "./files";
 import type { Options } from "./options";
@@ -17,6 +17,8 @@ export interface Subject {
   hashes(stops: readonly number[]): Promise<string[]>;
   state(stop: number): Promise<string>;
 }
+
+const usageStatus = 2;
 
 export const subjectNames = ["interp", "wasm", "native", "restored"] as const;
 
@@ -124,14 +126,12 @@ class NativeSubject implements Subject {
     const { config, kernel, initrds } = this.#options;
     const args = configText(config).trim().split("\n");
     if (kernel) args.push(`kernel=${kernel}`);
-    for (const { path } of initrds) args.push(`initrd=${path}`);
+    for (const { path, args: text } of initrds) args.push(`initrd=${path}${text ? `,${text}` : ""}`);
     return new Promise((resolve, reject) => {
       execFile(binary, [...args, ...questions], { maxBuffer: 2 ** 28 }, (error, stdout, stderr) => {
-        if (error && !stdout)
-          reject(
-            new LapwingError("engine", `the native engine failed: ${stderr.trim() || messageOf(error)}`),
-          );
-        else resolve(stdout);
+        // The console is on stdout, the answers on stderr; other statuses are how the guest ended.
+        if (!error || (typeof error.code === "number" && error.code !== usageStatus)) resolve(stdout + stderr);
+        else reject(new LapwingError("engine", `the native engine failed: ${stderr.trim() || error.message}`));
       });
     });
   }

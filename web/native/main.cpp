@@ -148,7 +148,7 @@ class Host {
   bool output();
   bool advance_steps();
   u64 next_stop() const;
-  u64 slice();
+  Stop run_to_boundary();
   int finish(int status);
   void print_profile() const;
   void print_trace();
@@ -160,6 +160,7 @@ class Host {
   std::string console_;
   std::size_t step_ = 0;
   std::size_t stop_index_ = 0;
+  bool is_halted_ = false;
   std::mt19937_64 random_;
   std::map<u64, u64> profile_;
   std::clock_t start_ = 0;
@@ -244,9 +245,22 @@ u64 Host::next_stop() const {
   return next;
 }
 
-u64 Host::slice() {
-  if (options_.patience > 0) return 1 + random_() % 100'000;
-  return options_.profile ? kProfileStep : kSlice - machine_->clock().instructions() % kSlice;
+// Runs to the next boundary: a multiple of kSlice, a stop, or a halt. Output is answered only there, at places that
+// depend on the guest alone (the same ones as in web/src/engine/pump.ts).
+Stop Host::run_to_boundary() {
+  const Clock& clock = machine_->clock();
+  const u64 boundary = std::min((clock.instructions() / kSlice + 1) * kSlice, next_stop());
+  const u64 limit = is_halted_ ? std::min(clock.next_deadline(), options_.timeout_ns) : 0;
+  Stop stop = Stop::kPatience;
+  do {
+    u64 count = boundary - std::min(boundary, clock.instructions());
+    if (options_.patience > 0) count = std::min<u64>(count, 1 + random_() % 100'000);
+    if (options_.profile) count = std::min(count, kProfileStep);
+    stop = machine_->run(count, limit);
+    if (options_.profile) ++profile_[machine_->cpu(0).state.rip];
+  } while ((stop == Stop::kPatience || stop == Stop::kTraceFull) && clock.instructions() < boundary);
+  is_halted_ = stop == Stop::kHalted;
+  return stop;
 }
 
 int Host::status_of(Stop stop) const {
@@ -264,12 +278,9 @@ int Host::run() {
   create();
   start_ = std::clock();
   for (;;) {
-    const u64 stop_at = next_stop();
     const u64 now = machine_->clock().instructions();
-    const u64 count = std::min(slice(), stop_at > now ? stop_at - now : 0);
-    const Stop stop = machine_->run(count, options_.timeout_ns);
+    const Stop stop = run_to_boundary();
     if (!output()) return finish(1);
-    if (options_.profile) ++profile_[machine_->cpu(0).state.rip];
     const u64 reached = machine_->clock().instructions();
     const bool listed = stop_index_ < options_.stops.size() && reached == options_.stops[stop_index_];
     const bool regular = options_.hash_every > 0 && reached % options_.hash_every == 0 && reached > now;
@@ -281,11 +292,12 @@ int Host::run() {
     }
     if (advance_steps()) return finish(0);
     if (reached >= options_.max) return finish(0);
-    if (machine_->clock().now_ns() >= options_.timeout_ns || stop == Stop::kHalted) {
+    const bool sleeps_too_long = stop == Stop::kHalted && machine_->clock().next_deadline() > options_.timeout_ns;
+    if (machine_->clock().now_ns() >= options_.timeout_ns || sleeps_too_long) {
       std::fprintf(stderr, "lapwing_native: virtual time is up\n");
       return finish(kTimeoutStatus);
     }
-    if (stop == Stop::kPatience || stop == Stop::kTraceFull) continue;
+    if (stop == Stop::kPatience || stop == Stop::kTraceFull || stop == Stop::kHalted) continue;
     if (stop == Stop::kIdleForever) std::fprintf(stderr, "lapwing_native: halted for ever, nothing is pending\n");
     if (stop == Stop::kTripleFault) std::fprintf(stderr, "lapwing_native: triple fault\n");
     if (!machine_->replay_error().empty()) std::fprintf(stderr, "lapwing_native: %s\n", machine_->replay_error().c_str());
