@@ -5,6 +5,8 @@ import { guestFlags, guests, lapwing, troubles } from "./support.mjs";
 
 const machines = { amd64: "x86_64", i386: "i686" };
 const prompt = "# $";
+/** Mitigations that a processor without these faults must not be given: each slows every system call. */
+const costlyMitigations = /Mitigation: (PTI|Retpolines|Clear CPU buffers|Aligned branch)|BHI: (SW loop|Retpoline)/;
 const questions = [
   "echo $((6*7)) $(uname -m)",
   "cat /proc/interrupts",
@@ -36,5 +38,5 @@ function checkTranscript(text) {
   assert.ok(count(/(\d+)\s+IO-APIC[ -]+\S+\s+ttyS0/) > 0, "no interrupts of ttyS0 through the IO-APIC");
   assert.ok(count(/LOC:\s+(\d+)/) > 10, "the local timer does not count");
   assert.match(text, /^tsc\r?$/m, "the clock source is not the TSC");
-  assert.doesNotMatch(text, /:(Vulnerable|Mitigation: (PTI|Retpolines|Clear CPU buffers))/);
+  assert.doesNotMatch(text, costlyMitigations);
 }

@@ -17,16 +17,13 @@ const command = path.join(root, "web/cli/lapwing.mjs");
 /** What no healthy boot prints. */
 export const troubles = /Kernel panic|BUG:|Oops|Call Trace|WARNING:|Attempted to kill init/;
 
-/** Runs `lapwing` to its end; `onOutput` sees each piece of stdout, and the process. */
-export function lapwing(args, { wallSeconds = 600, onOutput } = {}) {
+/** Runs `lapwing` to its end. */
+export function lapwing(args, { wallSeconds = 600 } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [command, ...args], { stdio: ["ignore", "pipe", "pipe"] });
     const output = { stdout: "", stderr: "" };
     for (const name of ["stdout", "stderr"]) {
-      child[name].setEncoding("utf8").on("data", (text) => {
-        output[name] += text;
-        if (name === "stdout") onOutput?.(text, child);
-      });
+      child[name].setEncoding("utf8").on("data", (text) => (output[name] += text));
     }
     const guard = setTimeout(() => child.kill("SIGKILL"), wallSeconds * 1000);
     child.on("error", reject);
