@@ -250,16 +250,25 @@ bool approximate_scalar(Cpu& cpu, const Instruction& in, u32 (*compute)(u32)) {
 // DPPS, DPPD: products that imm8 selects, added with those of the neighbours and (DPPS) of the other half,
 // kept in the lanes that imm8 selects. Which of two NaNs a lane keeps follows from the order of the operands,
 // as on the hardware.
+// Every step ends with its flags: an unmasked exception of a later one does not take them back, and keeps the
+// steps after it from happening.
 template <class T>
 bool dot_product(Cpu& cpu, const Instruction& in) {
+  const auto step_faults = [&](const FpContext& context) {
+    if (context.unmasked(kFpAllExceptions)) return true;
+    cpu.state.mxcsr |= context.flags & kFpAllExceptions;
+    return false;
+  };
   return vector<T>(cpu, in, [&](Calculator& calculator, auto product, const auto& b) {
     for (unsigned i = 0; i < product.size(); ++i) {
       product[i] = bit_of(in.imm, 4 + i) ? calculator.run<Multiply>(product[i], b[i]) : T{0};
     }
+    if (step_faults(calculator.context)) return product;
     Lanes<T> sum;
     if constexpr (sizeof(T) == 4) {
       Lanes<T> pair;
       for (unsigned i = 0; i < 4; ++i) pair[i] = calculator.run<Add>(product[i ^ 1], product[i]);
+      if (step_faults(calculator.context)) return product;
       for (unsigned i = 0; i < 4; ++i) sum[i] = calculator.run<Add>(pair[i], pair[i ^ 2]);
     } else {
       for (unsigned i = 0; i < 2; ++i) sum[i] = calculator.run<Add>(product[i], product[i ^ 1]);
