@@ -18,6 +18,7 @@ enum SmbReg : u16 { kHostStatus = 0, kSlaveStatus = 1, kHostControl = 2, kHostAd
 constexpr u8 kStatusDeviceError = 1 << 2;
 constexpr u8 kStatusClearable = 0x1E;
 constexpr u8 kControlStart = 1 << 6;
+constexpr u8 kDeviceActivityB = 0x58;
 constexpr u8 kControlStored = 0x1D;  // START and KILL read as zero
 
 }  // namespace
@@ -34,6 +35,8 @@ Piix4Pm::Piix4Pm(PciBus& bus, Hooks hooks)
   define(kPmBase, 4, kIoSpace, kPmBaseMask);
   for (u8 offset = 0x44; offset < 0x80; offset = static_cast<u8>(offset + 4))
     define(offset, 4, 0, 0xFFFFFFFF);
+  // DEVACTB with APMC_EN set: firmware takes it that SMIs are set up already, and does not wait for one.
+  define(kDeviceActivityB, 4, 1u << 25, 0xFFFFFFFF);
   define(kPmRegMisc, 1, 0, kPmIoEnable);
   define(kSmbBase, 4, kIoSpace, kSmbBaseMask);
   define(kSmbHostConfig, 1, 0, 0x0F);
