@@ -1,6 +1,7 @@
 import { LapwingError, messageOf } from "../errors";
 import { workerClient, type Client } from "../engine/client";
 import type { BootFile, EndReason, FileSource, SessionEvent } from "../engine/protocol";
+import type { InterruptPanel } from "../interrupts/view/panel";
 import type { TerminalView } from "../io/terminal";
 import { defaultMemory, parseMemory } from "../memory_size";
 import { KeyBar } from "./key_bar";
@@ -23,20 +24,21 @@ const endSentences: Record<EndReason, string> = {
   breakpoint: "A breakpoint was reached.",
 };
 
-const views = ["terminal"];
+const views = ["terminal", "interrupts"];
 
 /**
  * `<lapwing-pc kernel initrd append memory cpus view controls>`: a PC with a serial terminal. Nothing but this script
  * is loaded before start() or a click.
  */
 export class LapwingPc extends HTMLElement {
-  static readonly observedAttributes = ["kernel", "initrd", "label", "theme"];
+  static readonly observedAttributes = ["kernel", "initrd", "label", "theme", "view"];
 
   readonly #view: View;
   readonly #keyBar = new KeyBar((text) => this.#type(text));
   readonly #dark = matchMedia("(prefers-color-scheme: dark)");
   #client: Client | undefined;
   #terminal: TerminalView | undefined;
+  #panel: InterruptPanel | undefined;
   #state: MachineState = "off";
   #meter = new Meter();
   #poll: ReturnType<typeof setTimeout> | undefined;
@@ -60,6 +62,7 @@ export class LapwingPc extends HTMLElement {
         resize: () => this.#type("resize\r"),
         toggleKeys: () => this.#showKeys(!this.hasAttribute("keys")),
         toggleReader: () => this.#setReaderMode(!this.#readerMode),
+        toggleInterrupts: () => void this.#showInterrupts(!this.#panel?.isOpen),
       },
       this.#keyBar.element,
     );
@@ -82,6 +85,7 @@ export class LapwingPc extends HTMLElement {
 
   attributeChangedCallback(name: string): void {
     if (name === "theme") this.#applyTheme();
+    else if (name === "view") this.#view.offerInterrupts(this.#offersInterrupts);
     else if (this.#state === "off") this.#showOff();
   }
 
@@ -112,6 +116,7 @@ export class LapwingPc extends HTMLElement {
       await this.#openTerminal();
       const wasm = { url: ownFile("lapwing.wasm") };
       await client.request("boot", { wasm, config, files, clock: "realtime" });
+      this.#attachPanel();
     } catch (error) {
       if (generation === this.#generation) this.#fail(error);
     }
@@ -152,6 +157,7 @@ export class LapwingPc extends HTMLElement {
     clearTimeout(this.#poll);
     this.#client?.dispose();
     this.#client = undefined;
+    this.#panel?.attach(undefined);
   }
 
   #config() {
@@ -160,7 +166,10 @@ export class LapwingPc extends HTMLElement {
       ?.split(/\s+/)
       .find((name) => name && !views.includes(name));
     if (view)
-      throw new LapwingError("not_supported", `view="${view}" is not supported yet; use view="terminal".`);
+      throw new LapwingError(
+        "not_supported",
+        `view="${view}" is not supported yet; use view="terminal interrupts".`,
+      );
     return {
       memory: memory ? parseMemory(memory) : defaultMemory,
       cpus: Number(this.getAttribute("cpus") ?? 1),
@@ -204,12 +213,16 @@ export class LapwingPc extends HTMLElement {
       case "progress":
         if (this.#state === "loading" || this.#state === "booting") this.#showProgress(event);
         break;
+      case "trace":
+        this.#panel?.take(event.bytes);
+        break;
       case "serial":
         if (event.port === 0) this.#showOutput(event.bytes);
         break;
       case "state":
         if (event.isRunning && this.#state === "booting") break;
         this.#setState(event.isRunning ? "running" : "paused");
+        this.#panel?.stateChanged();
         this.#schedulePoll();
         break;
       case "ended":
@@ -246,6 +259,7 @@ export class LapwingPc extends HTMLElement {
     if (this.#state === "booting") this.#view.hideCover();
     this.#hasOutput = true;
     this.#terminal?.write(bytes);
+    if (this.#panel?.isOpen) this.#panel.takeOutput(new TextDecoder().decode(bytes));
     this.#tell("lapwing-serial", { bytes });
   }
 
@@ -336,6 +350,34 @@ export class LapwingPc extends HTMLElement {
     this.#readerMode = isOn;
     this.#terminal?.setScreenReaderMode(isOn);
     this.#view.setPressed("toggleReader", isOn);
+  }
+
+  get #offersInterrupts(): boolean {
+    return this.getAttribute("view")?.split(/\s+/).includes("interrupts") ?? false;
+  }
+  /** The panel is loaded when it is first opened. */
+  async #showInterrupts(isShown: boolean): Promise<void> {
+    if (!this.#panel) {
+      const { InterruptPanel: Panel } = await import("../interrupts/view/panel");
+      this.#panel ??= new Panel();
+      this.#view.addPanel(this.#panel.element);
+      this.#attachPanel();
+    }
+    if (isShown) this.#panel.open();
+    else this.#panel.close();
+    this.#view.setPressed("toggleInterrupts", isShown);
+  }
+  #attachPanel(): void {
+    const client = this.#client;
+    if (!client || (this.#state !== "booting" && this.#state !== "running" && this.#state !== "paused"))
+      return;
+    this.#panel?.attach({
+      client,
+      isRunning: () => this.#state === "running" || this.#state === "booting",
+      pause: () => this.pause(),
+      run: () => client.request("run", undefined),
+      type: (text) => this.#type(text),
+    });
   }
 
   readonly #applyTheme = (): void => {

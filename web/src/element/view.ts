@@ -31,6 +31,7 @@ export interface Actions {
   resize(): void;
   toggleKeys(): void;
   toggleReader(): void;
+  toggleInterrupts(): void;
 }
 
 export class View {
@@ -68,8 +69,16 @@ export class View {
     this.#find(".meter").textContent = text;
   }
 
-  setPressed(action: "toggleKeys" | "toggleReader", isPressed: boolean): void {
+  setPressed(action: "toggleKeys" | "toggleReader" | "toggleInterrupts", isPressed: boolean): void {
     this.#button(action).setAttribute("aria-pressed", String(isPressed));
+  }
+
+  /** Puts a panel beside the terminal, with its button in the bar. */
+  addPanel(panel: HTMLElement): void {
+    this.#find(".body").append(panel);
+  }
+  offerInterrupts(isOffered: boolean): void {
+    this.#button("toggleInterrupts").hidden = !isOffered;
   }
 
   /** The start button with a line below it; at the edge when the guest's last output should stay in sight. */
@@ -137,9 +146,10 @@ const markup = `
   ${button("resize", "resize", "Tell the guest the terminal's size")}
   ${button("toggleKeys", "keys", "Extra keys", 'aria-pressed="false"')}
   ${button("toggleReader", "reader", "Screen reader mode", 'aria-pressed="false"')}
+  ${button("toggleInterrupts", "interrupts", "Interrupts", 'aria-pressed="false" hidden')}
   <span class="status"><span class="meter"></span><span class="lamp"></span><span class="word"></span></span>
 </div>
-<div class="stage">
+<div class="body"><div class="stage">
   <div class="console" part="terminal"></div>
   <div class="cover">
     <button type="button" class="start" data-action="power">
@@ -154,5 +164,5 @@ const markup = `
       .join("")}</ol>
     <p class="note"></p>
   </div>
-</div>
+</div></div>
 <div class="hidden" role="status" aria-live="polite"></div>`;

@@ -169,8 +169,10 @@ export class Session {
   #drainTrace(engine: Engine): void {
     while (this.#isTracing) {
       const bytes = engine.takeTrace(recordsAtOnce);
+      // Read first: a Worker gives the bytes away.
+      const isLast = bytes.length < recordsAtOnce * recordBytes;
       if (bytes.length > 0) this.#emit({ event: "trace", bytes });
-      if (bytes.length < recordsAtOnce * recordBytes) return;
+      if (isLast) return;
     }
   }
 

@@ -30,8 +30,10 @@ export async function stepToInterrupt(
       const stop = engine.run(1, Infinity);
       const bytes = engine.takeTrace(recordsAtOnce);
       if (bytes.length > 0) {
+        // Looked at first: a Worker gives the bytes away.
+        const isFound = enters(bytes, vector);
         take(bytes);
-        if (enters(bytes, vector)) return true;
+        if (isFound) return true;
       }
       if (stop !== DoorStop.Patience && stop !== DoorStop.Halted && stop !== DoorStop.TraceFull) return false;
     }

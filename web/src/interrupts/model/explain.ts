@@ -86,8 +86,9 @@ function explainGsi(gsi: number, onlyPic: boolean, evidence: Evidence): Explanat
       text: `${name} is low: no device asks for service.`,
     };
     const others = isOpen ? [] : [...(viaIoapic ?? []), ...(viaPic ?? [])];
-    // A shut way tells more than a quiet line; a device that may not ask is the first hop of all.
-    return answer(device ? [quiet, ...others] : [...others, quiet], name);
+    // A mask tells more than a quiet line; a device that may not ask is the first hop of all.
+    const isShut = others[0]?.reason === "masked";
+    return answer(!device && isShut ? [...others, quiet] : [quiet, ...others], name);
   }
   if (isOpen) return answer([], name);
   // The way on which it gets further is the one that tells most; the I/O APIC's when both are shut at once.

@@ -1,0 +1,85 @@
+// The walks: journeys of interrupts of the small Linux guest, recorded in virtual time and normalised. Numbers that a
+// rebuilt kernel or engine may change (positions, cause ids, addresses) are left out; order, controllers, pins and
+// vectors stay.
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { loadBundle } from "../web/load.mjs";
+import { findGuest } from "../../assets/guests.mjs";
+
+const { PC } = await loadBundle("web/src/index.ts", {});
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
+const engineUrl = process.env.LAPWING_WASM ?? path.join(root, "build/wasm/lapwing.wasm");
+
+export const folder = path.join(root, "tests/golden/walks");
+
+/** One hop as a line: "ioapic0: ioapic latched, line 1, vector 0x22". */
+export function hopLine(hop) {
+  const where =
+    hop.device === "lapic" || hop.device === "cpu"
+      ? `${hop.device}${hop.cpu}`
+      : `${hop.device}${hop.instance}`;
+  const parts = [`${where}: ${hop.kind}`];
+  const hasLine = /^(line|pic|ioapic|lvt|lapic masked|device raise)/.test(hop.kind);
+  if (hasLine) parts.push(hop.kind.startsWith("lvt") ? `LVT 0x${hop.line.toString(16)}` : `line ${hop.line}`);
+  if (hop.vector !== undefined && hop.vector !== 0) parts.push(`vector 0x${hop.vector.toString(16)}`);
+  return parts.join(", ");
+}
+export const journeyLines = (irq) => irq.hops.map(hopLine);
+
+const wrote = (record, device, line, value) =>
+  record.kind === "register write" &&
+  record.device === device &&
+  record.line === line &&
+  record.data === value;
+
+/** Boots the small guest on two processors, presses a key and the power button, and picks one example of each walk. */
+export async function recordWalks() {
+  const guest = findGuest("small");
+  if (!guest) throw new Error("the small guest is not in the cache: run `npm run setup`");
+  const vm = await PC.boot({
+    kernel: guest.kernel,
+    initrd: guest.initrd,
+    append: guest.append,
+    memory: "128M",
+    cpus: 2,
+    paused: true,
+    engineUrl,
+  });
+  try {
+    await vm.irq.start();
+    await vm.run();
+    await vm.serial.waitFor(/~ # $/, { virtualMs: 60_000 });
+    const press = vm.irq.next({ gsi: 1 });
+    await vm.keyboard.down("KeyA");
+    const pressed = await press;
+    const release = vm.irq.next({ gsi: 1 });
+    await vm.keyboard.up("KeyA");
+    const released = await release;
+    const button = vm.irq.next({ gsi: 9 });
+    await vm.powerButton();
+    const sci = await button;
+    const all = await vm.irq.journeys({}, 20_000);
+    const records = decoded(await vm.irq.export(undefined, { format: "ndjson" }));
+    return {
+      pressed,
+      released,
+      sci,
+      all,
+      records,
+      writes: records.filter((r) => r.kind === "register write"),
+      wrote,
+    };
+  } finally {
+    vm.dispose();
+  }
+}
+
+const decoded = (bytes) =>
+  new TextDecoder()
+    .decode(bytes)
+    .trimEnd()
+    .split("\n")
+    .map((line) => {
+      const record = JSON.parse(line);
+      return { ...record, rip: BigInt(record.rip), data: BigInt(record.data) };
+    });

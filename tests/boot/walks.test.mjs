@@ -1,0 +1,104 @@
+// The walks of a real Linux guest, hop by hop, against tests/golden/walks. UPDATE_GOLDEN=1 rewrites those files.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import test, { before } from "node:test";
+import { folder, hopLine, journeyLines, recordWalks } from "./walks.mjs";
+
+let walks;
+before(async () => {
+  walks = await recordWalks();
+});
+
+function agrees(name, lines) {
+  const file = path.join(folder, `${name}.txt`);
+  if (process.env.UPDATE_GOLDEN === "1") fs.writeFileSync(file, lines.join("\n") + "\n");
+  assert.deepEqual(lines, fs.readFileSync(file, "utf8").trimEnd().split("\n"));
+}
+
+const served = (test) => walks.all.find((irq) => irq.outcome === "served" && test(irq));
+const kinds = (irq) => irq.hops.map(({ kind }) => kind);
+const inOrder = (list, ...wanted) => {
+  let at = -1;
+  for (const item of wanted) {
+    at = list.indexOf(item, at + 1);
+    assert.ok(at >= 0, `${item} is missing, or out of order, in: ${list.join(", ")}`);
+  }
+};
+
+test("walk 2: a key pressed and released are two interrupts", () => {
+  const { pressed, released } = walks;
+  agrees("2-key", ["press:", ...journeyLines(pressed), "release:", ...journeyLines(released)]);
+  assert.notEqual(pressed.hops[0].cause, released.hops[0].cause);
+  assert.deepEqual(pressed.path.slice(0, 3), ["i8042", "gsi1", "ioapic0:1"]);
+  assert.ok(kinds(pressed).includes("line lowered"), "reading port 0x60 did not lower the line");
+});
+
+test("walk 3: the early tick comes on GSI 0, at pin 2 of the I/O APIC", () => {
+  const early = served(({ gsi }) => gsi === 0);
+  agrees("3-early-tick", journeyLines(early));
+  assert.deepEqual(early.path.slice(1, 3), ["gsi0", "ioapic0:2"]);
+});
+
+test("walk 4: the local timer replaces it", () => {
+  const local = served(({ path: [source] }) => source === "lapic0 timer");
+  agrees("4-local-timer", journeyLines(local));
+  const ticks = walks.all.filter(({ gsi, outcome }) => gsi === 0 && outcome === "served");
+  assert.ok(
+    ticks.every(({ raisedAt }) => raisedAt.ns < local.raisedAt.ns),
+    "GSI 0 still ticks",
+  );
+});
+
+test("walk 5: the 8259A sees the line too, but only the I/O APIC's copy arrives", () => {
+  const uart = served(({ gsi }) => gsi === 4);
+  agrees("5-pic-abandoned", journeyLines(uart));
+  inOrder(kinds(uart), "pic masked", "ioapic latched", "lapic irr set");
+  assert.equal(kinds(uart).filter((kind) => kind === "cpu vector").length, 1);
+  const masks = walks.writes.filter((w) => walks.wrote(w, "lapic", 0x350, 0x10700n));
+  assert.deepEqual([...new Set(masks.map(({ cpu }) => cpu))], [0, 1], "LVT LINT0 was not masked on each CPU");
+  const last = masks.at(-1).instructions;
+  assert.ok(!walks.records.some(({ kind, instructions }) => kind === "ext int" && instructions > last));
+});
+
+test("walk 7: what is not above PPR waits in IRR until an EOI lowers it", () => {
+  for (const cpu of [0, 1]) {
+    assert.ok(
+      walks.writes.some((w) => w.cpu === cpu && walks.wrote(w, "lapic", 0x80, 0x10n)),
+      "TPR was not set",
+    );
+  }
+  const held = walks.all.map(heldBack).find((found) => found !== undefined);
+  assert.ok(held, "no interrupt waited for a higher one");
+  const { journey, holder } = held;
+  agrees("7-priority", [`while in service: ${hopLine(holder)}`, ...journeyLines(journey)]);
+});
+
+/** The EOI that a journey of a lower or the same class waited for. */
+function heldBack(journey) {
+  const set = journey.hops.find(({ kind }) => kind === "lapic irr set");
+  const taken = journey.hops.find(({ kind }) => kind === "lapic isr");
+  if (!set || !taken) return undefined;
+  const between = (r) => r.instructions > set.instructions && r.instructions <= taken.instructions;
+  const isHigher = (r) => r.vector >> 4 >= set.vector >> 4;
+  const holder = walks.records.find(
+    (r) => r.kind === "lapic eoi" && r.cpu === set.cpu && between(r) && isHigher(r),
+  );
+  return holder && { journey, holder };
+}
+
+test("walk 8: INIT and SIPI start the second processor; IPIs go both ways", () => {
+  const init = walks.all.find((irq) => kinds(irq).includes("init"));
+  const sipi = walks.all.find((irq) => kinds(irq).includes("sipi"));
+  const ipi = (to) => served((irq) => irq.path[0].startsWith("ipi") && irq.cpu === to);
+  const parts = ["INIT:", ...journeyLines(init), "SIPI:", ...journeyLines(sipi)];
+  agrees("8-ipi", [...parts, "to CPU 1:", ...journeyLines(ipi(1)), "to CPU 0:", ...journeyLines(ipi(0))]);
+  assert.ok(init.raisedAt.ns < sipi.raisedAt.ns);
+});
+
+test("walk 9: a level interrupt sets remote IRR, and its EOI is broadcast to the I/O APIC", () => {
+  const { sci } = walks;
+  agrees("9-level", journeyLines(sci));
+  inOrder(kinds(sci), "ioapic latched", "lapic isr", "lapic eoi", "lapic eoi broadcast", "ioapic eoi");
+  inOrder(kinds(sci), "line raised", "line lowered", "lapic eoi");
+});

@@ -1,0 +1,298 @@
+// The interrupt panel: controllers by field, journeys in words, counters, and "why not?". Everything it shows comes
+// from the model; it records only while it is open.
+import type { Client } from "../../engine/client";
+import { messageOf } from "../../errors";
+import {
+  explain,
+  hopCounts,
+  hopNames,
+  InterruptModel,
+  ioapicPinOf,
+  lineOwners,
+  parseProcInterrupts,
+  parseState,
+  sentence,
+  when,
+  type HopCounts,
+  type InterruptState,
+  type Journey,
+  type Question,
+} from "../model";
+import { decodeRecords } from "../records";
+import css from "./panel.css?inline";
+import { RegisterTables } from "./register_tables";
+
+const refreshMs = 500;
+const shownJourneys = 30;
+const lines = 24;
+/** Long enough for a table of all interrupts of a guest with eight processors. */
+const keptOutput = 16_384;
+
+export interface PanelHost {
+  client: Client;
+  isRunning(): boolean;
+  pause(): Promise<void>;
+  run(): Promise<void>;
+  /** Types into the guest's console. */
+  type(text: string): void;
+}
+
+export class InterruptPanel {
+  readonly element = document.createElement("section");
+  readonly #tables: RegisterTables;
+  #host: PanelHost | undefined;
+  #model = new InterruptModel();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #output = "";
+  #isOpen = false;
+  #isStepping = false;
+
+  constructor() {
+    this.element.className = "irq";
+    this.element.hidden = true;
+    this.element.setAttribute("aria-label", "Interrupts");
+    this.element.innerHTML = markup;
+    this.#tables = new RegisterTables(this.#find(".chips"), (device, instance, register) =>
+      this.#model.writers.find(device, instance, register),
+    );
+    this.#button("toggle").addEventListener("click", () => void this.#toggle());
+    this.#button("step").addEventListener("click", () => void this.#step());
+    this.#button("ask").addEventListener("click", () => this.#host?.type("cat /proc/interrupts\r"));
+    this.#find("form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      void this.#explain({ gsi: Number(this.#find<HTMLSelectElement>("select").value) });
+    });
+    this.#find(".journeys").addEventListener("click", ({ target }) => {
+      const id = (target as HTMLElement).dataset["journey"];
+      const journey = id === undefined ? undefined : this.#model.journeys.get(Number(id));
+      if (journey) void this.#explain(questionOf(journey));
+    });
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  open(): void {
+    this.#isOpen = true;
+    this.element.hidden = false;
+    void this.#begin();
+  }
+  close(): void {
+    this.#isOpen = false;
+    this.element.hidden = true;
+    clearTimeout(this.#timer);
+    this.#host?.client.request("trace", "off").catch(() => {});
+  }
+
+  /** A machine has been started, or has gone (undefined). */
+  attach(host: PanelHost | undefined): void {
+    this.#host = host;
+    this.#model = new InterruptModel();
+    this.#output = "";
+    clearTimeout(this.#timer);
+    if (this.#isOpen) void this.#begin();
+    else this.#showState();
+  }
+
+  take(bytes: Uint8Array): void {
+    this.#model.add(decodeRecords(bytes));
+  }
+  /** What the guest printed: its own table of interrupts may be in it. */
+  takeOutput(text: string): void {
+    if (this.#isOpen) this.#output = (this.#output + text).slice(-keptOutput);
+  }
+  /** The machine was paused or goes on. */
+  stateChanged(): void {
+    if (this.#isOpen && !this.#isStepping) void this.#refresh();
+  }
+
+  async #begin(): Promise<void> {
+    this.#model = new InterruptModel();
+    try {
+      await this.#host?.client.request("trace", "latest");
+    } catch {
+      // The machine has not been built yet; attach() comes again.
+    }
+    await this.#refresh();
+  }
+
+  readonly #refresh = async (): Promise<void> => {
+    clearTimeout(this.#timer);
+    if (!this.#isOpen) return;
+    this.#showState();
+    try {
+      if (this.#host && !document.hidden) {
+        this.#show(parseState(await this.#host.client.request("query", "state interrupts")));
+      }
+    } catch {
+      // The machine has gone; attach() tells.
+    }
+    clearTimeout(this.#timer);
+    if (this.#isOpen && this.#host) this.#timer = setTimeout(() => void this.#refresh(), refreshMs);
+  };
+
+  #show(state: InterruptState): void {
+    this.#tables.show(state);
+    this.#showCounters(hopCounts(state.counts), state.lost);
+    this.#showGuest();
+    const list = this.#find(".journeys");
+    // A list that somebody goes through by keyboard is left alone while the machine runs.
+    if (list.matches(":focus-within") && this.#host?.isRunning()) return;
+    list.replaceChildren(...this.#model.journeys.latest(shownJourneys).reverse().map(journeyItem));
+  }
+
+  #showState(): void {
+    const isLive = this.#host !== undefined;
+    const toggle = this.#button("toggle");
+    toggle.textContent = this.#host?.isRunning() ? "Pause" : "Run";
+    toggle.disabled = !isLive || this.#isStepping;
+    this.#button("step").disabled = !isLive || this.#isStepping;
+    this.#button("ask").disabled = !isLive;
+    this.#button("why").disabled = !isLive;
+    this.#find(".off").hidden = isLive;
+  }
+
+  #showCounters(counts: HopCounts, lost: number): void {
+    const rows = (Object.keys(hopNames) as (keyof HopCounts)[]).map((name) =>
+      row(hopNames[name], counts[name]),
+    );
+    if (lost > 0) rows.push(row("events lost by this view", lost));
+    this.#find(".hops").replaceChildren(...rows);
+  }
+
+  /** The guest's table beside what was seen since the panel was opened. */
+  #showGuest(): void {
+    const guest = parseProcInterrupts(this.#output);
+    this.#find(".guest").hidden = guest.length === 0;
+    const { sentByPin } = this.#model.counters;
+    const seen = (irq: string, pin: number | undefined): string => {
+      if (pin !== undefined) return String(sentByPin.get(pin) ?? 0);
+      return irq === "LOC" ? String(this.#localTimerEntries()) : "";
+    };
+    this.#find(".guest tbody").replaceChildren(
+      ...guest
+        .filter(({ counts }) => counts.some((count) => count > 0))
+        .map(({ irq, counts, text, pin }) => row(`${irq}: ${text}`, counts.join(" + "), seen(irq, pin))),
+    );
+  }
+  #localTimerEntries(): number {
+    let entries = 0;
+    for (const journey of this.#model.journeys.all()) {
+      if (journey.source.endsWith(" timer"))
+        entries += journey.deliveries.filter(({ entered }) => entered).length;
+    }
+    return entries;
+  }
+
+  async #toggle(): Promise<void> {
+    await (this.#host?.isRunning() ? this.#host.pause() : this.#host?.run());
+    this.#showState();
+  }
+
+  async #step(): Promise<void> {
+    const host = this.#host;
+    if (!host) return;
+    this.#isStepping = true;
+    this.#showState();
+    try {
+      if (host.isRunning()) await host.pause();
+      const isFound = await host.client.request("stepToInterrupt", {});
+      const journey = this.#lastEntered();
+      this.#say(
+        isFound && journey ? `Stopped in a handler: ${sentence(journey)}.` : "No interrupt came for long.",
+      );
+    } catch (error) {
+      this.#say(messageOf(error));
+    }
+    this.#isStepping = false;
+    await this.#refresh();
+  }
+  #lastEntered(): Journey | undefined {
+    const latest = this.#model.journeys.latest(shownJourneys).reverse();
+    return latest.find(({ deliveries }) => deliveries.some(({ entered, ended }) => entered && !ended));
+  }
+
+  async #explain(question: Question): Promise<void> {
+    if (!this.#host) return;
+    try {
+      const state = parseState(await this.#host.client.request("query", "state interrupts"));
+      const { sentence: text, blockers } = explain(question, { state, writers: this.#model.writers });
+      const [first, ...others] = blockers;
+      const wrote = first?.writer
+        ? ` Written by the guest at 0x${first.writer.rip.toString(16)}, ${(first.writer.ns / 1e9).toFixed(6)} s after power-on.`
+        : "";
+      const also = others.length > 0 ? ` Also: ${others.map((other) => other.text).join(" ")}` : "";
+      this.#say(`${text}${wrote}${also}`);
+    } catch (error) {
+      this.#say(messageOf(error));
+    }
+  }
+
+  #say(text: string): void {
+    this.#find("output").textContent = text;
+  }
+  #find<E extends HTMLElement = HTMLElement>(selector: string): E {
+    return this.element.querySelector<E>(selector)!;
+  }
+  #button(name: string): HTMLButtonElement {
+    return this.#find<HTMLButtonElement>(`button[data-irq="${name}"]`);
+  }
+}
+
+function questionOf(journey: Journey): Question {
+  const waiting = journey.deliveries.find(({ acknowledged }) => !acknowledged) ?? journey.deliveries[0];
+  if (journey.gsi !== undefined && !waiting) return { gsi: journey.gsi };
+  return waiting ? { vector: waiting.vector, cpu: waiting.cpu } : { gsi: journey.gsi ?? 0 };
+}
+
+function journeyItem(journey: Journey): HTMLLIElement {
+  const item = document.createElement("li");
+  const time = Object.assign(document.createElement("time"), { textContent: when(journey) });
+  const text = Object.assign(document.createElement("span"), { textContent: sentence(journey) });
+  const why = Object.assign(document.createElement("button"), { type: "button", textContent: "Why not?" });
+  why.dataset["journey"] = String(journey.id);
+  why.setAttribute("aria-label", `Why not? ${text.textContent}`);
+  item.append(time, text, why);
+  return item;
+}
+
+function row(...cells: (string | number)[]): HTMLTableRowElement {
+  const element = document.createElement("tr");
+  cells.forEach((cell, i) => {
+    const node = document.createElement(i === 0 ? "th" : "td");
+    if (i === 0) node.scope = "row";
+    node.textContent = typeof cell === "number" ? cell.toLocaleString("en") : cell;
+    element.append(node);
+  });
+  return element;
+}
+
+const lineOptions = Array.from({ length: lines }, (_, gsi) => {
+  const pin = ioapicPinOf(gsi);
+  const owner = lineOwners[gsi] ? ` · ${lineOwners[gsi]}` : "";
+  return `<option value="${gsi}">GSI ${gsi}${pin === gsi ? "" : ` (pin ${pin})`}${owner}</option>`;
+}).join("");
+
+const markup = `
+<style>${css}</style>
+<div class="irq-bar" role="toolbar" aria-label="Interrupts">
+  <button type="button" data-irq="toggle">Pause</button>
+  <button type="button" data-irq="step">Step to next interrupt</button>
+  <form><label>Line <select>${lineOptions}</select></label><button data-irq="why">Why not served?</button></form>
+</div>
+<output aria-live="polite"></output>
+<p class="off">Start the machine to see its interrupts.</p>
+<div class="irq-body" tabindex="0" role="region" aria-label="State and journeys">
+  <h3>Journeys</h3>
+  <ol class="journeys" aria-label="Latest journeys, newest first"></ol>
+  <h3>Counted since power-on</h3>
+  <table><tbody class="hops"></tbody></table>
+  <p><button type="button" data-irq="ask">Ask the guest (cat /proc/interrupts)</button></p>
+  <table class="guest" hidden>
+    <thead><tr><th scope="col">Guest's line</th><th scope="col">Guest counts</th><th scope="col">Seen here</th></tr></thead>
+    <tbody></tbody>
+  </table>
+  <h3>Controllers</h3>
+  <div class="chips"></div>
+</div>`;
