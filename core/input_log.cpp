@@ -56,7 +56,8 @@ InputEntry get_entry(StateReader& in) {
 }
 
 bool ordered(const Position& earlier, const Position& later) {
-  return earlier.instructions <= later.instructions && earlier.ns <= later.ns && earlier.sequence <= later.sequence;
+  return earlier.instructions <= later.instructions && earlier.ns <= later.ns &&
+         earlier.sequence <= later.sequence;
 }
 
 u64 hash_of(const u8* data, std::size_t size) {

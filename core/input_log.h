@@ -1,8 +1,8 @@
-// The input log: everything non-deterministic that entered a run, each stamped with the position at which it took
-// effect. The same configuration, images and log give the same run, bit for bit.
+// The input log: everything non-deterministic that entered a run, each stamped with the position at which it
+// took effect. The same configuration, images and log give the same run, bit for bit.
 //
-// File: "LWINPUT1", then {u32 version, config text, u32 count + {name, hash} of images, start position, u32 count +
-// entries, end position}, then a u64 hash over all that precedes it. Integers are little-endian.
+// File: "LWINPUT1", then {u32 version, config text, u32 count + {name, hash} of images, start position, u32
+// count + entries, end position}, then a u64 hash over all that precedes it. Integers are little-endian.
 #pragma once
 
 #include <string>
@@ -16,12 +16,12 @@ namespace lapwing {
 
 // The numbers are part of the file format: append only.
 enum class InputKind : u8 {
-  kSerial = 0,       // a = UART number, data = bytes
-  kKey = 1,          // a = key code, b = 1 pressed
-  kMouse = 2,        // a = dx | dy << 16, b = buttons | wheel << 8
+  kSerial = 0,  // a = UART number, data = bytes
+  kKey = 1,     // a = key code, b = 1 pressed
+  kMouse = 2,   // a = dx | dy << 16, b = buttons | wheel << 8
   kPowerButton = 3,
   kReset = 4,
-  kRate = 5,         // a | b << 32 = new clock rate
+  kRate = 5,  // a | b << 32 = new clock rate
 };
 constexpr u8 kInputKinds = 6;
 

@@ -6,8 +6,8 @@ namespace lapwing {
 
 namespace {
 
-// run() returns to its host after this many jumps or empty turns without an instruction retired: a guest that can never
-// run again (interrupts off, timers ticking) must not keep it.
+// run() returns to its host after this many jumps or empty turns without an instruction retired: a guest that
+// can never run again (interrupts off, timers ticking) must not keep it.
 constexpr unsigned kMaxIdleRounds = 20'000;
 
 constexpr double kSlowestNsPerInstruction = 1000.0;
@@ -60,7 +60,8 @@ Result<void> Machine::build() {
   board_ = std::make_unique<Board>(config_, clock_, trace_, memory_, host);
   std::vector<CpuPins*> pins;
   for (unsigned index = 0; index < config_.cpus; ++index) {
-    const Cpu::Wiring wiring{clock_, trace_, memory_, board_->ports(), blocks_, config_.cpu, index, config_.cpus};
+    const Cpu::Wiring wiring{clock_,  trace_,      memory_, board_->ports(),
+                             blocks_, config_.cpu, index,   config_.cpus};
     cpus_.push_back(std::make_unique<Cpu>(wiring));
     cpus_.back()->state.random_state = config_.seed * kMaxCpus + index;
     pins.push_back(&pins_.emplace_back(*this, *cpus_.back()));
@@ -68,9 +69,8 @@ Result<void> Machine::build() {
   if (Result<void> built = board_->build(pins); !built.ok()) return built;
   for (unsigned index = 0; index < config_.cpus; ++index) cpus_[index]->attach(board_->interrupt_unit(index));
 
-  memory_.on_mmio_access([this](u64 address, u64 value, unsigned, bool write) {
-    board_->note_mmio(address, value, write);
-  });
+  memory_.on_mmio_access(
+      [this](u64 address, u64 value, unsigned, bool write) { board_->note_mmio(address, value, write); });
   memory_.on_code_write([this](u64 address, u64 size) { blocks_.invalidate(address, size); });
   memory_.on_map_change([this] {
     blocks_.flush();
@@ -214,13 +214,15 @@ Result<void> Machine::set_rate(double ns_per_instruction) {
   if (!(ns_per_instruction > 0 && ns_per_instruction <= kSlowestNsPerInstruction)) {
     return Error{"the rate must be above 0 and at most 1000 ns per instruction"};
   }
-  const u64 rate = std::max<u64>(1, static_cast<u64>(ns_per_instruction * static_cast<double>(1u << kRateShift)));
+  const u64 rate =
+      std::max<u64>(1, static_cast<u64>(ns_per_instruction * static_cast<double>(1u << kRateShift)));
   if (rate == clock_.rate()) return {};
   return input(InputKind::kRate, static_cast<u32>(rate), static_cast<u32>(rate >> 32), nullptr, 0);
 }
 
 void Machine::advance(u64 ns) {
-  const bool halted = std::none_of(cpus_.begin(), cpus_.end(), [](const auto& cpu) { return cpu->runnable(); });
+  const bool halted =
+      std::none_of(cpus_.begin(), cpus_.end(), [](const auto& cpu) { return cpu->runnable(); });
   if (!halted || replaying()) return;
   const u64 now = clock_.now_ns();
   const u64 target = std::min(ns, clock_.next_deadline());
@@ -235,8 +237,8 @@ void Machine::apply(const InputEntry& entry) {
     case InputKind::kSerial: board_->serial_input(entry.a, entry.data.data(), entry.data.size()); break;
     case InputKind::kKey: board_->keyboard_controller().press_key(entry.a, entry.b != 0); break;
     case InputKind::kMouse:
-      board_->keyboard_controller().move_mouse(half(entry.a, 0), half(entry.a, 1), static_cast<i8>(entry.b >> 8),
-                                               static_cast<u8>(entry.b));
+      board_->keyboard_controller().move_mouse(half(entry.a, 0), half(entry.a, 1),
+                                               static_cast<i8>(entry.b >> 8), static_cast<u8>(entry.b));
       break;
     case InputKind::kPowerButton: board_->press_power_button(); break;
     case InputKind::kReset: reset_requested_ = true; break;

@@ -1,9 +1,10 @@
-// The machine: CPUs, memory, clock and the PC's board, and the loop that runs them. One thread, no globals; a Machine
-// owns everything it uses except the RAM bytes, which its host allocates.
+// The machine: CPUs, memory, clock and the PC's board, and the loop that runs them. One thread, no globals; a
+// Machine owns everything it uses except the RAM bytes, which its host allocates.
 //
-// run() is deterministic: where it returns is invisible to the guest. CPUs take turns of kQuantum instructions; a turn
-// ends early at HLT and PAUSE; a halted CPU that has become runnable runs next. Timers fire at the exact instruction.
-// Inputs are applied between run() calls, or by replay at the recorded position.
+// run() is deterministic: where it returns is invisible to the guest. CPUs take turns of kQuantum
+// instructions; a turn ends early at HLT and PAUSE; a halted CPU that has become runnable runs next. Timers
+// fire at the exact instruction. Inputs are applied between run() calls, or by replay at the recorded
+// position.
 #pragma once
 
 #include <deque>
@@ -103,8 +104,8 @@ class Machine final : private BoardHost {
   const MachineConfig& config() const { return config_; }
 
  private:
-  // What a CPU's local APIC drives. Another CPU that is told something may have to run next, so the executing one
-  // leaves its loop at the end of the instruction.
+  // What a CPU's local APIC drives. Another CPU that is told something may have to run next, so the executing
+  // one leaves its loop at the end of the instruction.
   class PinRelay final : public CpuPins {
    public:
     PinRelay(Machine& machine, Cpu& cpu) : machine_(machine), cpu_(cpu) {}

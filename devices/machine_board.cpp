@@ -37,13 +37,16 @@ std::string range_text(u64 base, u64 size, unsigned digits) {
 
 }  // namespace
 
-Board::Board(const MachineConfig& config, Clock& clock, IrqTrace& trace, PhysicalMemory& memory, BoardHost& host)
+Board::Board(const MachineConfig& config, Clock& clock, IrqTrace& trace, PhysicalMemory& memory,
+             BoardHost& host)
     : config_(config), clock_(clock), trace_(trace), memory_(memory), host_(host), ports_(clock, trace) {}
 
 Board::~Board() = default;
 
 // A new driver of a GSI line.
-IrqPin Board::pin(unsigned gsi, DeviceId device) { return IrqPin(gsis_->new_source(), gsi, trace_, device); }
+IrqPin Board::pin(unsigned gsi, DeviceId device) {
+  return IrqPin(gsis_->new_source(), gsi, trace_, device);
+}
 
 void Board::add(Device& device) {
   chips_.push_back(&device);
@@ -51,7 +54,8 @@ void Board::add(Device& device) {
 }
 
 // Remembers the first overlap; construction goes on and build() reports it.
-void Board::claim(u16 first, unsigned count, PortDevice& device, std::string_view name, unsigned widest, DeviceId id) {
+void Board::claim(u16 first, unsigned count, PortDevice& device, std::string_view name, unsigned widest,
+                  DeviceId id) {
   note(ports_.claim(first, count, device, std::string(name), widest, id));
 }
 
@@ -113,7 +117,8 @@ void Board::build_pci() {
   note(pci_->claim_ports());
   add(*pci_);
   host_bridge_ = std::make_unique<I440fx>(*pci_);
-  isa_bridge_ = std::make_unique<Piix3>(*pci_, gsis_->new_source(), [this](ResetRequest) { host_.request_reset(); });
+  isa_bridge_ =
+      std::make_unique<Piix3>(*pci_, gsis_->new_source(), [this](ResetRequest) { host_.request_reset(); });
   power_ = std::make_unique<AcpiPm>(clock_, pin(kSciIrq, DeviceId::kAcpiPm));
   power_->on_sleep([this](u8 type) {
     if (type == kSoftOff) host_.request_power_off();
@@ -124,8 +129,9 @@ void Board::build_pci() {
   note(power_management_->claim_ports());
   pci_->set_intx_sink(*isa_bridge_);
   pci_->set_reset_control(*isa_bridge_);
-  for (PciDevice* device : {static_cast<PciDevice*>(host_bridge_.get()), static_cast<PciDevice*>(isa_bridge_.get()),
-                            static_cast<PciDevice*>(power_management_.get())}) {
+  for (PciDevice* device :
+       {static_cast<PciDevice*>(host_bridge_.get()), static_cast<PciDevice*>(isa_bridge_.get()),
+        static_cast<PciDevice*>(power_management_.get())}) {
     note(pci_->attach(*device));
     add(*device);
   }
@@ -145,7 +151,8 @@ void Board::build_timers() {
   add(*pit_);
   claim(Pit8254::kPort, Pit8254::kPorts, *pit_, "pit8254", 1, DeviceId::kPit);
   claim(Pit8254::kControlPort, 1, *pit_, "pit8254", 1, DeviceId::kPit);
-  rtc_ = std::make_unique<CmosRtc>(clock_, IrqPin(*legacy, kRtcIrq, trace_, DeviceId::kRtc), config_.rtc_seconds);
+  rtc_ = std::make_unique<CmosRtc>(clock_, IrqPin(*legacy, kRtcIrq, trace_, DeviceId::kRtc),
+                                   config_.rtc_seconds);
   add(*rtc_);
   claim(CmosRtc::kPort, CmosRtc::kPorts, *rtc_, "cmos_rtc", 1, DeviceId::kRtc);
   fill_cmos();
@@ -159,16 +166,16 @@ void Board::build_firmware() {
 }
 
 void Board::build_legacy() {
-  i8042_ = std::make_unique<I8042>(clock_, pin(kKeyboardIrq, DeviceId::kI8042), pin(kMouseIrq, DeviceId::kI8042),
-                                   static_cast<SystemControl&>(*this));
+  i8042_ = std::make_unique<I8042>(clock_, pin(kKeyboardIrq, DeviceId::kI8042),
+                                   pin(kMouseIrq, DeviceId::kI8042), static_cast<SystemControl&>(*this));
   add(*i8042_);
   claim(I8042::kDataPort, 1, *i8042_, "i8042", 1, DeviceId::kI8042);
   claim(I8042::kCommandPort, 1, *i8042_, "i8042", 1, DeviceId::kI8042);
   claim(kFastControlPort, 1, *this, "port 92", 1, DeviceId::kNone);
   for (unsigned index = 0; index < config_.uarts; ++index) {
-    uarts_.push_back(std::make_unique<Uart16550>(clock_, index, kUartPorts[index],
-                                                 pin(kUartIrqs[index], DeviceId::kUart),
-                                                 [this, index](u8 value) { host_.serial_output(index, value); }));
+    uarts_.push_back(
+        std::make_unique<Uart16550>(clock_, index, kUartPorts[index], pin(kUartIrqs[index], DeviceId::kUart),
+                                    [this, index](u8 value) { host_.serial_output(index, value); }));
     add(*uarts_.back());
     claim(kUartPorts[index], Uart16550::kPorts, *uarts_.back(), uarts_.back()->name(), 1, DeviceId::kNone);
   }
@@ -178,11 +185,14 @@ void Board::build_test_devices() {
   for (const IsaDeviceConfig& device : config_.devices) {
     switch (device.kind) {
       case IsaDeviceConfig::Kind::kDebugExit:
-        debug_exits_.push_back(std::make_unique<IsaDebugExit>([this](u32 status) { host_.request_exit(status); }));
-        claim(device.base, device.size, *debug_exits_.back(), "isa-debug-exit", device.size, DeviceId::kTestDevice);
+        debug_exits_.push_back(
+            std::make_unique<IsaDebugExit>([this](u32 status) { host_.request_exit(status); }));
+        claim(device.base, device.size, *debug_exits_.back(), "isa-debug-exit", device.size,
+              DeviceId::kTestDevice);
         break;
       case IsaDeviceConfig::Kind::kDebugConsole:
-        debug_consoles_.push_back(std::make_unique<DebugConsole>([this](u8 value) { host_.debug_output(value); }));
+        debug_consoles_.push_back(
+            std::make_unique<DebugConsole>([this](u8 value) { host_.debug_output(value); }));
         claim(device.base, device.size, *debug_consoles_.back(), "isa-debugcon", 1, DeviceId::kNone);
         break;
       case IsaDeviceConfig::Kind::kPcTestDevice: build_pc_test_device(); break;
@@ -194,10 +204,13 @@ void Board::build_pc_test_device() {
   if (test_device_ != nullptr) {
     return note(Error{"there can be only one pc-testdev"});
   }
-  test_device_ = std::make_unique<PcTestDevice>([this](unsigned gsi) { return pin(gsi, DeviceId::kTestDevice); });
+  test_device_ =
+      std::make_unique<PcTestDevice>([this](unsigned gsi) { return pin(gsi, DeviceId::kTestDevice); });
   add(*test_device_);
-  claim(PcTestDevice::kLatchPort, PcTestDevice::kLatchPorts, *test_device_, "pc-testdev", 4, DeviceId::kTestDevice);
-  claim(PcTestDevice::kIrqPort, PcTestDevice::kIrqLines, *test_device_, "pc-testdev", 4, DeviceId::kTestDevice);
+  claim(PcTestDevice::kLatchPort, PcTestDevice::kLatchPorts, *test_device_, "pc-testdev", 4,
+        DeviceId::kTestDevice);
+  claim(PcTestDevice::kIrqPort, PcTestDevice::kIrqLines, *test_device_, "pc-testdev", 4,
+        DeviceId::kTestDevice);
   map(PcTestDevice::kWindowBase, PcTestDevice::kWindowSize, *test_device_, "pc-testdev");
 }
 
@@ -211,7 +224,8 @@ void Board::enter_firmware_state(const MemoryMap& map) {
   prepare_direct_boot(memory_, ports_, *pci_, map, described);
   i8042_->enter_firmware_state();
   if (!platform().apic) return;
-  for (const BootApicRegister& reg : boot_apic_registers()) local_apics_[0]->mmio_write(reg.offset, reg.value, 4);
+  for (const BootApicRegister& reg : boot_apic_registers())
+    local_apics_[0]->mmio_write(reg.offset, reg.value, 4);
 }
 
 // What firmware finds in CMOS RAM about this machine (the PC AT's bytes, and those that SeaBIOS reads).
@@ -243,11 +257,14 @@ Platform Board::platform() const {
   return platform;
 }
 
-void Board::press_power_button() { power_->press_power_button(); }
+void Board::press_power_button() {
+  power_->press_power_button();
+}
 
 std::string Board::address_map() const {
   std::string text = "memory:\n";
-  for (const Window& window : windows_) text += "  " + range_text(window.base, window.size, 8) + window.name + "\n";
+  for (const Window& window : windows_)
+    text += "  " + range_text(window.base, window.size, 8) + window.name + "\n";
   text += "I/O ports:\n";
   for (u32 first = 0; first < 0x10000;) {
     const std::string owner = ports_.owner(static_cast<u16>(first));
@@ -268,16 +285,20 @@ std::string Board::pci_text() const {
       const u32 identity = device->config_read(pci::kVendorId, 4);
       text += "00:" + hex(slot, 2) + "." + std::to_string(function) + " " + hex(identity & 0xFFFF, 4) + ":" +
               hex(identity >> 16, 4) + " " + std::string(device->name()) + "\n";
-      for (u8 offset = pci::kBar0; offset < pci::kBar0 + 4 * pci::kBars; offset = static_cast<u8>(offset + 4)) {
+      for (u8 offset = pci::kBar0; offset < pci::kBar0 + 4 * pci::kBars;
+           offset = static_cast<u8>(offset + 4)) {
         const u32 bar = device->config_read(offset, 4);
-        if (bar != 0) text += "    BAR" + std::to_string((offset - pci::kBar0) / 4) + " 0x" + hex(bar, 8) + "\n";
+        if (bar != 0)
+          text += "    BAR" + std::to_string((offset - pci::kBar0) / 4) + " 0x" + hex(bar, 8) + "\n";
       }
     }
   }
   return text;
 }
 
-std::vector<const Device*> Board::devices() const { return {chips_.begin(), chips_.end()}; }
+std::vector<const Device*> Board::devices() const {
+  return {chips_.begin(), chips_.end()};
+}
 
 void Board::note_mmio(u64 address, u64 value, bool write) {
   if (!write || !trace_.recording()) return;
@@ -287,7 +308,9 @@ void Board::note_mmio(u64 address, u64 value, bool write) {
              {.line = static_cast<u32>(address), .cpu = trace_.executing_cpu(), .data = value});
 }
 
-u32 Board::port_read(u16, unsigned) { return memory_.a20() ? kFastA20 : 0; }
+u32 Board::port_read(u16, unsigned) {
+  return memory_.a20() ? kFastA20 : 0;
+}
 
 void Board::port_write(u16, u32 value, unsigned) {
   memory_.set_a20((value & kFastA20) != 0);

@@ -1,5 +1,6 @@
-// The PC's board: every chip around the CPUs, and the only place that knows their addresses, interrupt lines and who is
-// wired to whom. (i440FX/PIIX3 class PC: Intel 82371SB and 82371AB data sheets, "Register Address Space".)
+// The PC's board: every chip around the CPUs, and the only place that knows their addresses, interrupt lines
+// and who is wired to whom. (i440FX/PIIX3 class PC: Intel 82371SB and 82371AB data sheets, "Register Address
+// Space".)
 #pragma once
 
 #include <memory>
@@ -87,7 +88,8 @@ class Board final : private SystemControl, private PortDevice {
 
  private:
   IrqPin pin(unsigned gsi, DeviceId device);
-  void claim(u16 first, unsigned count, PortDevice& device, std::string_view name, unsigned widest, DeviceId id);
+  void claim(u16 first, unsigned count, PortDevice& device, std::string_view name, unsigned widest,
+             DeviceId id);
   void note(const Result<void>& result);
   void map(u64 base, u64 size, MmioDevice& device, std::string_view name);
   void add(Device& device);

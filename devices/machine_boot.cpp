@@ -1,4 +1,5 @@
-// Files, reset, and how the first instruction is reached: a direct kernel boot (Linux, multiboot) or a BIOS image.
+// Files, reset, and how the first instruction is reached: a direct kernel boot (Linux, multiboot) or a BIOS
+// image.
 #include <algorithm>
 
 #include "devices/firmware/direct_boot.h"
@@ -104,11 +105,16 @@ Result<BootState> Machine::load_kernel(const MachineFile& kernel, const MemoryMa
 void Machine::set_boot_msrs(CpuState& state) {
   constexpr u32 kVariable = 0x200, kFix64K = 0x250, kFix16K = 0x258, kFix4K = 0x268, kDefType = 0x2FF;
   for (const BootMsr& msr : boot_msrs()) {
-    if (msr.index == kDefType) state.mtrr_def_type = msr.value;
-    else if (msr.index == kFix64K) state.mtrr_fixed[0] = msr.value;
-    else if (msr.index - kFix16K < 2) state.mtrr_fixed[1 + msr.index - kFix16K] = msr.value;
-    else if (msr.index - kFix4K < 8) state.mtrr_fixed[3 + msr.index - kFix4K] = msr.value;
-    else if (msr.index - kVariable < 16) state.mtrr_variable[msr.index - kVariable] = msr.value;
+    if (msr.index == kDefType)
+      state.mtrr_def_type = msr.value;
+    else if (msr.index == kFix64K)
+      state.mtrr_fixed[0] = msr.value;
+    else if (msr.index - kFix16K < 2)
+      state.mtrr_fixed[1 + msr.index - kFix16K] = msr.value;
+    else if (msr.index - kFix4K < 8)
+      state.mtrr_fixed[3 + msr.index - kFix4K] = msr.value;
+    else if (msr.index - kVariable < 16)
+      state.mtrr_variable[msr.index - kVariable] = msr.value;
   }
 }
 

@@ -29,7 +29,9 @@ std::optional<bool> parse_switch(std::string_view text) {
   return std::nullopt;
 }
 
-std::string quoted(std::string_view text) { return "'" + std::string(text) + "'"; }
+std::string quoted(std::string_view text) {
+  return "'" + std::string(text) + "'";
+}
 
 // Takes the text up to `separator` off the front of `rest`.
 std::string_view take_until(std::string_view& rest, char separator) {
@@ -59,10 +61,12 @@ Result<void> set_property(IsaDeviceConfig& device, const DeviceRow& row, std::st
   const std::optional<u64> value = parse_number(property);
   const bool has_size = row.kind == Kind::kDebugExit;
   if (name == "iobase" && row.size > 0) {
-    if (!value || *value > 0xFFFF) return Error{"iobase of " + std::string(row.name) + " must be a port 0 to 0xffff"};
+    if (!value || *value > 0xFFFF)
+      return Error{"iobase of " + std::string(row.name) + " must be a port 0 to 0xffff"};
     device.base = static_cast<u16>(*value);
   } else if (name == "iosize" && has_size) {
-    if (!value || *value < 1 || *value > 4) return Error{"iosize of " + std::string(row.name) + " must be 1 to 4"};
+    if (!value || *value < 1 || *value > 4)
+      return Error{"iosize of " + std::string(row.name) + " must be 1 to 4"};
     device.size = static_cast<unsigned>(*value);
   } else if (name == "readback" || name == "chardev") {
     return {};
@@ -91,8 +95,10 @@ Result<void> add_device(MachineConfig& config, std::string_view text) {
 Result<void> set_memory(MachineConfig& config, std::string_view value) {
   const std::optional<u64> bytes = parse_number(value);
   if (!bytes) return Error{"memory=" + std::string(value) + ": give a number of bytes"};
-  if (*bytes < kMinMemory) return Error{"too little memory: " + std::string(value) + " bytes; the least is 2 MiB"};
-  if (*bytes > kMaxMemory) return Error{"too much memory: " + std::string(value) + " bytes; the most is 2 GiB"};
+  if (*bytes < kMinMemory)
+    return Error{"too little memory: " + std::string(value) + " bytes; the least is 2 MiB"};
+  if (*bytes > kMaxMemory)
+    return Error{"too much memory: " + std::string(value) + " bytes; the most is 2 GiB"};
   if (*bytes % kMemoryGranule != 0) return Error{"memory must be a multiple of 4 KiB"};
   config.memory = *bytes;
   return {};
@@ -101,8 +107,8 @@ Result<void> set_memory(MachineConfig& config, std::string_view value) {
 Result<void> set_number(std::string_view key, std::string_view value, u64 least, u64 most, u64& out) {
   const std::optional<u64> number = parse_number(value);
   if (!number || *number < least || *number > most) {
-    return Error{std::string(key) + "=" + std::string(value) + ": give a number from " + std::to_string(least) +
-                 " to " + std::to_string(most)};
+    return Error{std::string(key) + "=" + std::string(value) + ": give a number from " +
+                 std::to_string(least) + " to " + std::to_string(most)};
   }
   out = *number;
   return {};
@@ -123,7 +129,8 @@ Result<void> set_switch(std::string_view key, std::string_view value, bool& out)
 }
 
 // Sets `out` to whether the value is the second of two words.
-Result<void> set_choice(std::string_view key, std::string_view value, const char* no, const char* yes, bool& out) {
+Result<void> set_choice(std::string_view key, std::string_view value, const char* no, const char* yes,
+                        bool& out) {
   if (value != no && value != yes) {
     return Error{std::string(key) + "=" + std::string(value) + ": give " + no + " or " + yes};
   }
@@ -174,7 +181,8 @@ Result<MachineConfig> parse_machine_config(std::string_view text) {
     std::string_view line = take_until(text, '\n');
     if (line.ends_with('\r')) line.remove_suffix(1);
     if (line.empty()) continue;
-    if (line.find('=') == std::string_view::npos) return Error{"machine setting " + quoted(line) + " has no value"};
+    if (line.find('=') == std::string_view::npos)
+      return Error{"machine setting " + quoted(line) + " has no value"};
     const std::string_view key = take_until(line, '=');
     if (Result<void> done = set_key(config, extras, key, line); !done.ok()) return Error{done.error()};
   }
@@ -184,9 +192,11 @@ Result<MachineConfig> parse_machine_config(std::string_view text) {
   if (extras.kvm_signature) config.cpu.kvm_signature = true;
   if (!config.cpu.has(Feature::APIC)) config.apic = false;
   if (!config.apic) {
-    for (const Feature feature : {Feature::APIC, Feature::X2APIC, Feature::TSC_DEADLINE}) config.cpu.set(feature, false);
+    for (const Feature feature : {Feature::APIC, Feature::X2APIC, Feature::TSC_DEADLINE})
+      config.cpu.set(feature, false);
   }
-  if (!config.apic && config.cpus > 1) return Error{"a machine without local APICs (apic=off) can have only one CPU"};
+  if (!config.apic && config.cpus > 1)
+    return Error{"a machine without local APICs (apic=off) can have only one CPU"};
   return config;
 }
 

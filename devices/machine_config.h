@@ -1,9 +1,10 @@
-// What a machine is built from: "key=value" lines, checked one by one, each error one sentence that names the line.
+// What a machine is built from: "key=value" lines, checked one by one, each error one sentence that names the
+// line.
 //   memory=BYTES      2 MiB to 2 GiB, a multiple of 4 KiB          cpus=N           1 to 8
 //   cpu=NAME[,+f,-f]  model and switches                           hv=kvm|none      KVM signature in CPUID
 //   clock=virtual|realtime   rtc=UNIX_SECONDS   seed=N             accel=interp     the engine
 //   apic=on|off   hpet=on|off   no_reboot=0|1                      serial=N         UARTs, 0 to 4
-//   cmdline=TEXT      of the kernel (the rest of the line)         device=NAME[,property=value]...   repeatable
+//   cmdline=TEXT      of the kernel (the rest of the line)         device=NAME[,property=value]... repeatable
 #pragma once
 
 #include <string>

@@ -83,7 +83,11 @@ bool parse_format(std::string_view text, ExamineFormat& out) {
       case 'h': out.size = 2; break;
       case 'w': out.size = 4; break;
       case 'g': out.size = 8; break;
-      case 'x': case 'd': case 'u': case 'i': case 'c': out.format = letter; break;
+      case 'x':
+      case 'd':
+      case 'u':
+      case 'i':
+      case 'c': out.format = letter; break;
       default: return false;
     }
   }
@@ -91,16 +95,46 @@ bool parse_format(std::string_view text, ExamineFormat& out) {
 }
 
 // By IrqEventKind.
-constexpr const char* kEventNames[] = {
-    "line_raised",    "line_lowered",     "pic_latched",     "pic_masked",    "pic_acknowledged", "pic_spurious",
-    "pic_eoi",        "ioapic_latched",   "ioapic_masked",   "ioapic_remote_irr", "ioapic_eoi",   "message_sent",
-    "message_dropped", "msi_masked",      "lapic_irr_set",   "lapic_coalesced", "lapic_isr",      "lapic_eoi",
-    "lapic_eoi_broadcast", "lapic_spurious", "lapic_masked", "lapic_disabled", "lvt_fired",       "ipi_sent",
-    "init",           "sipi",             "nmi",             "ext_int",       "cpu_vector",       "cpu_exception",
-    "cpu_halt",       "cpu_wake",         "register_write",  "device_raise",  "smi"};
+constexpr const char* kEventNames[] = {"line_raised",
+                                       "line_lowered",
+                                       "pic_latched",
+                                       "pic_masked",
+                                       "pic_acknowledged",
+                                       "pic_spurious",
+                                       "pic_eoi",
+                                       "ioapic_latched",
+                                       "ioapic_masked",
+                                       "ioapic_remote_irr",
+                                       "ioapic_eoi",
+                                       "message_sent",
+                                       "message_dropped",
+                                       "msi_masked",
+                                       "lapic_irr_set",
+                                       "lapic_coalesced",
+                                       "lapic_isr",
+                                       "lapic_eoi",
+                                       "lapic_eoi_broadcast",
+                                       "lapic_spurious",
+                                       "lapic_masked",
+                                       "lapic_disabled",
+                                       "lvt_fired",
+                                       "ipi_sent",
+                                       "init",
+                                       "sipi",
+                                       "nmi",
+                                       "ext_int",
+                                       "cpu_vector",
+                                       "cpu_exception",
+                                       "cpu_halt",
+                                       "cpu_wake",
+                                       "register_write",
+                                       "device_raise",
+                                       "smi"};
 static_assert(std::size(kEventNames) == kIrqEventKinds);
 
-const char* irq_event_name(IrqEventKind kind) { return kEventNames[static_cast<unsigned>(kind)]; }
+const char* irq_event_name(IrqEventKind kind) {
+  return kEventNames[static_cast<unsigned>(kind)];
+}
 
 const char* segment_name(unsigned index) {
   constexpr const char* kNames[] = {"ES", "CS", "SS", "DS", "FS", "GS", "LDT", "TR"};
@@ -108,8 +142,8 @@ const char* segment_name(unsigned index) {
 }
 
 std::string segment_line(unsigned index, const SegmentRegister& segment) {
-  return padded(segment_name(index), 3) + " =" + hex(segment.selector, 4) + " " + hex(segment.base, 16) + " " +
-         hex(segment.limit, 8) + " " + hex(segment.attributes, 4) + "\n";
+  return padded(segment_name(index), 3) + " =" + hex(segment.selector, 4) + " " + hex(segment.base, 16) +
+         " " + hex(segment.limit, 8) + " " + hex(segment.attributes, 4) + "\n";
 }
 
 std::string cpu_text(const Cpu& cpu) {
@@ -117,19 +151,20 @@ std::string cpu_text(const Cpu& cpu) {
                                     "R8 ", "R9 ", "R10", "R11", "R12", "R13", "R14", "R15"};
   constexpr const char* kActivities[] = {"running", "halted", "waits for SIPI", "shut down"};
   const CpuState& s = cpu.state;
-  std::string text = "CPU#" + std::to_string(cpu.index) + " " + kActivities[static_cast<unsigned>(s.activity)] + "\n";
+  std::string text =
+      "CPU#" + std::to_string(cpu.index) + " " + kActivities[static_cast<unsigned>(s.activity)] + "\n";
   for (unsigned i = 0; i < 16; ++i) {
     text += std::string(kNames[i]) + "=" + hex(s.gpr[i], 16) + (i % 4 == 3 ? "\n" : " ");
   }
-  text += "RIP=" + hex(s.rip, 16) + " RFL=" + hex(s.rflags_rest | status_flags(s), 8) + " CPL=" +
-          std::to_string(s.cpl) + " shadow=" + std::to_string(s.interrupt_shadow) + "\n";
+  text += "RIP=" + hex(s.rip, 16) + " RFL=" + hex(s.rflags_rest | status_flags(s), 8) +
+          " CPL=" + std::to_string(s.cpl) + " shadow=" + std::to_string(s.interrupt_shadow) + "\n";
   for (unsigned i = 0; i < kSegCount; ++i) text += segment_line(i, s.seg[i]);
   text += "GDT=" + hex(s.gdtr.base, 16) + " " + hex(s.gdtr.limit, 4) + " IDT=" + hex(s.idtr.base, 16) + " " +
           hex(s.idtr.limit, 4) + "\n";
-  text += "CR0=" + hex(s.cr0, 8) + " CR2=" + hex(s.cr2, 16) + " CR3=" + hex(s.cr3, 16) + " CR4=" + hex(s.cr4, 8) +
-          " EFER=" + hex(s.efer, 8) + "\n";
-  text += "DR6=" + hex(s.dr[6], 8) + " DR7=" + hex(s.dr[7], 8) + " FCW=" + hex(s.fpu.control, 4) + " FSW=" +
-          hex(s.fpu.status, 4) + " MXCSR=" + hex(s.mxcsr, 8) + "\n";
+  text += "CR0=" + hex(s.cr0, 8) + " CR2=" + hex(s.cr2, 16) + " CR3=" + hex(s.cr3, 16) +
+          " CR4=" + hex(s.cr4, 8) + " EFER=" + hex(s.efer, 8) + "\n";
+  text += "DR6=" + hex(s.dr[6], 8) + " DR7=" + hex(s.dr[7], 8) + " FCW=" + hex(s.fpu.control, 4) +
+          " FSW=" + hex(s.fpu.status, 4) + " MXCSR=" + hex(s.mxcsr, 8) + "\n";
   for (unsigned i = 0; i < 16; ++i) {
     const std::string name = "XMM" + std::to_string(i);
     text += padded(name, 5) + "=" + hex(s.xmm[i].hi, 16) + hex(s.xmm[i].lo, 16) + (i % 2 == 1 ? "\n" : " ");
@@ -137,7 +172,8 @@ std::string cpu_text(const Cpu& cpu) {
   return text;
 }
 
-// Lists the mapped linear ranges, merging neighbours that are contiguous in physical memory and have equal rights.
+// Lists the mapped linear ranges, merging neighbours that are contiguous in physical memory and have equal
+// rights.
 class PageTableLister {
  public:
   PageTableLister(PhysicalMemory& memory, bool wide) : memory_(memory), entry_size_(wide ? 8 : 4) {}
@@ -183,7 +219,8 @@ class PageTableLister {
   }
   void flush() {
     if (size_ == 0) return;
-    text_ += hex(linear_, 16) + "-" + hex(linear_ + size_ - 1, 16) + " -> " + hex(physical_, 10) + " " + rights_ + "\n";
+    text_ += hex(linear_, 16) + "-" + hex(linear_ + size_ - 1, 16) + " -> " + hex(physical_, 10) + " " +
+             rights_ + "\n";
     size_ = 0;
   }
 
@@ -202,15 +239,16 @@ std::string Machine::registers_text() const {
 }
 
 std::string Machine::stats_json() const {
-  std::string text = "{\"instructions\":" + std::to_string(clock_.instructions()) +
-                     ",\"ns\":" + std::to_string(clock_.now_ns()) + ",\"halted_ns\":" + std::to_string(halted_ns_) +
-                     ",\"blocks_built\":" + std::to_string(blocks_.built()) +
-                     ",\"block_flushes\":" + std::to_string(blocks_.flushes()) +
-                     ",\"block_invalidations\":" + std::to_string(blocks_.invalidations()) + ",\"interrupts\":{";
+  std::string text =
+      "{\"instructions\":" + std::to_string(clock_.instructions()) +
+      ",\"ns\":" + std::to_string(clock_.now_ns()) + ",\"halted_ns\":" + std::to_string(halted_ns_) +
+      ",\"blocks_built\":" + std::to_string(blocks_.built()) +
+      ",\"block_flushes\":" + std::to_string(blocks_.flushes()) +
+      ",\"block_invalidations\":" + std::to_string(blocks_.invalidations()) + ",\"interrupts\":{";
   for (unsigned kind = 0; kind < kIrqEventKinds; ++kind) {
     const auto event = static_cast<IrqEventKind>(kind);
-    text += (kind == 0 ? "\"" : ",\"") + std::string(irq_event_name(event)) + "\":" +
-            std::to_string(trace_.count(event));
+    text += (kind == 0 ? "\"" : ",\"") + std::string(irq_event_name(event)) +
+            "\":" + std::to_string(trace_.count(event));
   }
   return text + "}}";
 }
@@ -219,7 +257,8 @@ std::string Machine::query_info(std::string_view what, bool& known) {
   known = true;
   if (what == "registers") return registers_text();
   if (what == "pic") return describe(board_->pic());
-  if (what == "ioapic") return board_->ioapic() ? describe(*board_->ioapic()) : "this machine has no I/O APIC\n";
+  if (what == "ioapic")
+    return board_->ioapic() ? describe(*board_->ioapic()) : "this machine has no I/O APIC\n";
   if (what == "lapic") {
     std::string text;
     for (unsigned index = 0; index < cpu_count(); ++index) {
@@ -304,7 +343,9 @@ Result<std::string> Machine::examine(std::string_view arguments, bool is_virtual
     for (unsigned byte = 0; byte < format.size; ++byte) value |= static_cast<u64>(bytes[byte]) << (8 * byte);
     if (i % per_line == 0) text += (i == 0 ? "" : "\n") + hex(address, 16) + ":";
     switch (format.format) {
-      case 'c': text += std::string(" '") + (value >= 32 && value < 127 ? static_cast<char>(value) : '.') + "'"; break;
+      case 'c':
+        text += std::string(" '") + (value >= 32 && value < 127 ? static_cast<char>(value) : '.') + "'";
+        break;
       case 'u': text += " " + std::to_string(value); break;
       case 'd': {
         const unsigned shift = 64 - 8 * format.size;
@@ -326,7 +367,8 @@ Result<std::string> Machine::disassembly(std::string_view where, unsigned count,
   for (unsigned i = 0; i < count; ++i) {
     u8 bytes[kMaxInstructionLength] = {};
     unsigned available = 0;
-    while (available < sizeof bytes && read_memory(is_virtual, address + available, bytes + available, 1)) ++available;
+    while (available < sizeof bytes && read_memory(is_virtual, address + available, bytes + available, 1))
+      ++available;
     Instruction in;
     if (available == 0) return Error{"0x" + hex(address, 16) + " is not guest memory"};
     if (decode(bytes, available, DecodeMode{code_size, code_size == 8}, 0, in) != DecodeResult::kOk) break;
@@ -363,9 +405,10 @@ Result<std::string> Machine::query(std::string_view command) {
     std::string text = query_info(next_word(rest), known);
     if (known) return text;
   }
-  return Error{"unknown question '" + std::string(command) +
-               "'; known: hash, registers, stats, state, state interrupts, x, xp, disassemble, info pic|ioapic|lapic|"
-               "irq|registers|mem|mtree|hpet|pci"};
+  return Error{
+      "unknown question '" + std::string(command) +
+      "'; known: hash, registers, stats, state, state interrupts, x, xp, disassemble, info pic|ioapic|lapic|"
+      "irq|registers|mem|mtree|hpet|pci"};
 }
 
 }  // namespace lapwing

@@ -66,8 +66,8 @@ void Machine::stop_replay(std::string reason) {
   replay_.reset();
 }
 
-// Applies the entries whose position this is. Timers that fired here before an input have taken their sequence numbers,
-// so an entry is due exactly when its number is the next one.
+// Applies the entries whose position this is. Timers that fired here before an input have taken their
+// sequence numbers, so an entry is due exactly when its number is the next one.
 std::optional<Stop> Machine::replay_due() {
   while (replay_) {
     const Position now = clock_.position();
@@ -78,7 +78,8 @@ std::optional<Stop> Machine::replay_due() {
       stop_replay("an input is overdue");
       return Stop::kReplayEnd;
     }
-    if (now.instructions != next.instructions || now.ns != next.ns || now.sequence != last_before) return std::nullopt;
+    if (now.instructions != next.instructions || now.ns != next.ns || now.sequence != last_before)
+      return std::nullopt;
     if (at_end) {
       replay_.reset();
       return Stop::kReplayEnd;

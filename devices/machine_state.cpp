@@ -46,8 +46,8 @@ std::string settings_of(const MachineConfig& config) {
                      " cpu=" + config.cpu.name + " apic=" + std::to_string(config.apic) +
                      " hpet=" + std::to_string(config.hpet) + " serial=" + std::to_string(config.uarts);
   for (const IsaDeviceConfig& device : config.devices) {
-    text += " device=" + std::to_string(static_cast<unsigned>(device.kind)) + "@" + std::to_string(device.base) + "+" +
-            std::to_string(device.size);
+    text += " device=" + std::to_string(static_cast<unsigned>(device.kind)) + "@" +
+            std::to_string(device.base) + "+" + std::to_string(device.size);
   }
   return text;
 }
@@ -133,7 +133,8 @@ Result<void> Machine::load_snapshot(const u8* data, std::size_t size) {
   for (std::size_t i = 0; i < std::max(names.size(), saved.size()); ++i) {
     if (i >= saved.size() || i >= names.size() || saved[i].name != names[i]) {
       const std::string& name = i < names.size() ? names[i] : saved[i].name;
-      return Error{"the snapshot does not fit this machine: its section '" + name + "' is missing or not expected"};
+      return Error{"the snapshot does not fit this machine: its section '" + name +
+                   "' is missing or not expected"};
     }
     if (saved[i].version != kSectionVersion) {
       return Error{"the snapshot's section '" + names[i] + "' has a version that this Lapwing does not read"};

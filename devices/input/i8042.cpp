@@ -7,10 +7,25 @@ namespace lapwing {
 namespace {
 
 enum Command : u8 {
-  kReadMemory = 0x20, kWriteMemory = 0x60, kDisableMouse = 0xA7, kEnableMouse = 0xA8, kTestMouse = 0xA9,
-  kSelfTest = 0xAA, kTestKeyboard = 0xAB, kDisableKeyboard = 0xAD, kEnableKeyboard = 0xAE, kReadInputPort = 0xC0,
-  kReadOutputPort = 0xD0, kWriteOutputPort = 0xD1, kFakeKeyboard = 0xD2, kFakeMouse = 0xD3, kWriteMouse = 0xD4,
-  kA20Off = 0xDD, kA20On = 0xDF, kReadTestInputs = 0xE0, kPulseOutput = 0xF0,
+  kReadMemory = 0x20,
+  kWriteMemory = 0x60,
+  kDisableMouse = 0xA7,
+  kEnableMouse = 0xA8,
+  kTestMouse = 0xA9,
+  kSelfTest = 0xAA,
+  kTestKeyboard = 0xAB,
+  kDisableKeyboard = 0xAD,
+  kEnableKeyboard = 0xAE,
+  kReadInputPort = 0xC0,
+  kReadOutputPort = 0xD0,
+  kWriteOutputPort = 0xD1,
+  kFakeKeyboard = 0xD2,
+  kFakeMouse = 0xD3,
+  kWriteMouse = 0xD4,
+  kA20Off = 0xDD,
+  kA20On = 0xDF,
+  kReadTestInputs = 0xE0,
+  kPulseOutput = 0xF0,
 };
 
 namespace command_byte {
@@ -30,10 +45,12 @@ constexpr u8 kBreakPrefix = 0xF0;
 // Commands 0x20-0x3F and 0x60-0x7F address the internal RAM by their low bits.
 constexpr u8 kMemoryIndex = 0x1F;
 
-constexpr FieldInfo kStatusFields[] = {{"OBF", 0, 1},      {"IBF", 1, 1},     {"system flag", 2, 1}, {"command", 3, 1},
-                                       {"unlocked", 4, 1}, {"AUX OBF", 5, 1}, {"timeout", 6, 1}, {"parity", 7, 1}};
-constexpr FieldInfo kCommandFields[] = {{"keyboard interrupt", 0, 1}, {"mouse interrupt", 1, 1}, {"system flag", 2, 1},
-                                        {"keyboard off", 4, 1},       {"mouse off", 5, 1},       {"translate", 6, 1}};
+constexpr FieldInfo kStatusFields[] = {{"OBF", 0, 1},     {"IBF", 1, 1},      {"system flag", 2, 1},
+                                       {"command", 3, 1}, {"unlocked", 4, 1}, {"AUX OBF", 5, 1},
+                                       {"timeout", 6, 1}, {"parity", 7, 1}};
+constexpr FieldInfo kCommandFields[] = {{"keyboard interrupt", 0, 1}, {"mouse interrupt", 1, 1},
+                                        {"system flag", 2, 1},        {"keyboard off", 4, 1},
+                                        {"mouse off", 5, 1},          {"translate", 6, 1}};
 constexpr RegisterInfo kRegisters[] = {
     {"status", 0x64, 8, "PS/2 HITR, Controller Status Register", kStatusFields, 8},
     {"command byte", 0, 8, "PS/2 HITR, Controller Command Byte", kCommandFields, 6},
@@ -69,7 +86,8 @@ void I8042::reset() {
 
 void I8042::enter_firmware_state() {
   self_tested_ = true;
-  memory_[0] = command_byte::kKeyboardIrq | command_byte::kSystem | command_byte::kMouseOff | command_byte::kTranslate;
+  memory_[0] =
+      command_byte::kKeyboardIrq | command_byte::kSystem | command_byte::kMouseOff | command_byte::kTranslate;
   update_irqs();
 }
 
@@ -85,7 +103,8 @@ void I8042::move_mouse(int dx, int dy, int wheel, u8 buttons) {
 
 u8 I8042::status() const {
   const bool mouse = output_full_ && output_source_ == Source::kMouse;
-  return static_cast<u8>((output_full_ ? status_bit::kOutputFull : 0) | (self_tested_ ? status_bit::kSystem : 0) |
+  return static_cast<u8>((output_full_ ? status_bit::kOutputFull : 0) |
+                         (self_tested_ ? status_bit::kSystem : 0) |
                          (last_was_command_ ? status_bit::kCommand : 0) | status_bit::kUnlocked |
                          (mouse ? status_bit::kMouseOutput : 0));
 }
@@ -102,12 +121,16 @@ void I8042::write_output_port(u8 value) {
   if ((value & output_bit::kNoReset) == 0) system_.request_reset();
 }
 
-u32 I8042::port_read(u16 port, unsigned) { return port == kDataPort ? read_data() : status(); }
+u32 I8042::port_read(u16 port, unsigned) {
+  return port == kDataPort ? read_data() : status();
+}
 
 void I8042::port_write(u16 port, u32 value, unsigned) {
   last_was_command_ = port == kCommandPort;
-  if (port == kCommandPort) write_command(static_cast<u8>(value));
-  else write_data(static_cast<u8>(value));
+  if (port == kCommandPort)
+    write_command(static_cast<u8>(value));
+  else
+    write_data(static_cast<u8>(value));
 }
 
 void I8042::write_command(u8 command) {

@@ -1,7 +1,8 @@
-// i8042 keyboard controller with a PS/2 keyboard and mouse: IBM PS/2 Hardware Interface Technical Reference, "Keyboard
-// and Auxiliary Device Controller". Ports 0x60 (data) and 0x64 (status, command); IRQ1 and IRQ12.
-// The interrupt lines follow the output buffer: a byte raises the line of its source, reading port 0x60 lowers it, and
-// the next byte raises it again kByteDelayNs later. Unsupported: the password commands 0xA4-0xA6.
+// i8042 keyboard controller with a PS/2 keyboard and mouse: IBM PS/2 Hardware Interface Technical Reference,
+// "Keyboard and Auxiliary Device Controller". Ports 0x60 (data) and 0x64 (status, command); IRQ1 and IRQ12.
+// The interrupt lines follow the output buffer: a byte raises the line of its source, reading port 0x60
+// lowers it, and the next byte raises it again kByteDelayNs later. Unsupported: the password commands
+// 0xA4-0xA6.
 #pragma once
 
 #include <array>
@@ -37,7 +38,8 @@ class I8042 final : public Device, public PortDevice {
   void press_key(u32 code, bool down);
   void move_mouse(int dx, int dy, int wheel, u8 buttons);
   u8 leds() const { return keyboard_.leds(); }
-  // The state in which a BIOS hands over: self-test passed, keyboard enabled and translated, IRQ1 on, mouse off.
+  // The state in which a BIOS hands over: self-test passed, keyboard enabled and translated, IRQ1 on, mouse
+  // off.
   void enter_firmware_state();
 
   std::string_view name() const override { return "i8042"; }
@@ -76,15 +78,15 @@ class I8042 final : public Device, public PortDevice {
     u8 value;
     Source source;
   };
-  std::deque<Reply> replies_;        // of the controller itself, ahead of the devices'
-  std::array<u8, 32> memory_{};      // internal RAM; byte 0 is the command byte
-  u8 output_ = 0;                    // output buffer
+  std::deque<Reply> replies_;    // of the controller itself, ahead of the devices'
+  std::array<u8, 32> memory_{};  // internal RAM; byte 0 is the command byte
+  u8 output_ = 0;                // output buffer
   Source output_source_ = Source::kController;
   bool output_full_ = false;
-  bool self_tested_ = false;         // status bit 2
-  bool last_was_command_ = false;    // status bit 3
-  bool break_prefix_ = false;        // translation saw 0xF0
-  u8 pending_command_ = 0;           // the next data byte is its argument
+  bool self_tested_ = false;       // status bit 2
+  bool last_was_command_ = false;  // status bit 3
+  bool break_prefix_ = false;      // translation saw 0xF0
+  u8 pending_command_ = 0;         // the next data byte is its argument
 };
 
 }  // namespace lapwing

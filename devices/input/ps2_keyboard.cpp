@@ -7,9 +7,20 @@ namespace lapwing {
 namespace {
 
 enum Command : u8 {
-  kSetLeds = 0xED, kEcho = 0xEE, kScancodeSet = 0xF0, kIdentify = 0xF2, kTypematic = 0xF3, kEnable = 0xF4,
-  kDisable = 0xF5, kDefaults = 0xF6, kAllTypematic = 0xF7, kAllBoth = 0xFA, kKeyTypematic = 0xFB, kKeyMake = 0xFD,
-  kResend = 0xFE, kReset = 0xFF,
+  kSetLeds = 0xED,
+  kEcho = 0xEE,
+  kScancodeSet = 0xF0,
+  kIdentify = 0xF2,
+  kTypematic = 0xF3,
+  kEnable = 0xF4,
+  kDisable = 0xF5,
+  kDefaults = 0xF6,
+  kAllTypematic = 0xF7,
+  kAllBoth = 0xFA,
+  kKeyTypematic = 0xFB,
+  kKeyMake = 0xFD,
+  kResend = 0xFE,
+  kReset = 0xFF,
 };
 
 constexpr u8 kAcknowledge = 0xFA;
@@ -103,8 +114,10 @@ void Ps2Keyboard::select_set(u8 value) {
   pending_command_ = 0;
   if (value > 3) return answer(kResend);
   answer(kAcknowledge);
-  if (value == 0) answer(scancode_set_);
-  else scancode_set_ = value;
+  if (value == 0)
+    answer(scancode_set_);
+  else
+    scancode_set_ = value;
 }
 
 // A key's bytes enter the buffer whole or not at all; then one overrun code tells of the loss.
@@ -119,9 +132,12 @@ void Ps2Keyboard::send_key(const u8* bytes, std::size_t size) {
 
 void Ps2Keyboard::press(u32 code, bool down) {
   if (!scanning_) return;
-  if (scancode_set_ == 1) press_set1(code, down);
-  else if (scancode_set_ == 2) press_set2(code, down);
-  else press_set3(code, down);
+  if (scancode_set_ == 1)
+    press_set1(code, down);
+  else if (scancode_set_ == 2)
+    press_set2(code, down);
+  else
+    press_set3(code, down);
 }
 
 void Ps2Keyboard::press_set1(u32 code, bool down) {
@@ -148,8 +164,10 @@ void Ps2Keyboard::press_set2(u32 code, bool down) {
     if (down) send_key(bytes, sizeof bytes);
   } else if (code == (kPrefixE0 | kPrintScreen)) {
     const u8 make[] = {0xE0, 0x12, 0xE0, 0x7C}, release[] = {0xE0, 0xF0, 0x7C, 0xE0, 0xF0, 0x12};
-    if (down) send_key(make, sizeof make);
-    else send_key(release, sizeof release);
+    if (down)
+      send_key(make, sizeof make);
+    else
+      send_key(release, sizeof release);
   } else {
     u8 bytes[3];
     std::size_t size = 0;
@@ -164,8 +182,10 @@ void Ps2Keyboard::press_set3(u32 code, bool down) {
   const u8 key = set3_code(code);
   if (key == 0) return;
   const u8 bytes[] = {0xF0, key};
-  if (down) send_key(&key, 1);
-  else send_key(bytes, sizeof bytes);
+  if (down)
+    send_key(&key, 1);
+  else
+    send_key(bytes, sizeof bytes);
 }
 
 void Ps2Keyboard::save(StateWriter& out) const {
@@ -180,7 +200,8 @@ bool Ps2Keyboard::load(StateReader& in) {
   if (size > in.remaining()) in.fail();
   queue_.clear();
   for (u32 i = 0; in.ok() && i < size; ++i) queue_.push_back(in.get_u8());
-  for (u8* value : {&scancode_set_, &leds_, &typematic_, &pending_command_, &last_sent_}) *value = in.get_u8();
+  for (u8* value : {&scancode_set_, &leds_, &typematic_, &pending_command_, &last_sent_})
+    *value = in.get_u8();
   scanning_ = in.get_bool();
   if (scancode_set_ < 1 || scancode_set_ > 3) in.fail();
   return in.ok();

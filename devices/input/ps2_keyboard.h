@@ -1,6 +1,6 @@
-// PS/2 keyboard behind the i8042: IBM PS/2 Hardware Interface Technical Reference, "Keyboards (101- and 102-Key)".
-// Scan code sets 1, 2 (native) and 3. Unsupported: typematic repeat (the rate is stored; hosts repeat keys themselves)
-// and the per-key modes of set 3 (every key sends make and break).
+// PS/2 keyboard behind the i8042: IBM PS/2 Hardware Interface Technical Reference, "Keyboards (101- and
+// 102-Key)". Scan code sets 1, 2 (native) and 3. Unsupported: typematic repeat (the rate is stored; hosts
+// repeat keys themselves) and the per-key modes of set 3 (every key sends make and break).
 #pragma once
 
 #include <deque>

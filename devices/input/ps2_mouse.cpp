@@ -8,9 +8,22 @@ namespace lapwing {
 namespace {
 
 enum Command : u8 {
-  kScaling1 = 0xE6, kScaling2 = 0xE7, kResolution = 0xE8, kStatus = 0xE9, kStream = 0xEA, kReadData = 0xEB,
-  kUnwrap = 0xEC, kWrap = 0xEE, kRemote = 0xF0, kIdentify = 0xF2, kSampleRate = 0xF3, kEnable = 0xF4, kDisable = 0xF5,
-  kDefaults = 0xF6, kResend = 0xFE, kReset = 0xFF,
+  kScaling1 = 0xE6,
+  kScaling2 = 0xE7,
+  kResolution = 0xE8,
+  kStatus = 0xE9,
+  kStream = 0xEA,
+  kReadData = 0xEB,
+  kUnwrap = 0xEC,
+  kWrap = 0xEE,
+  kRemote = 0xF0,
+  kIdentify = 0xF2,
+  kSampleRate = 0xF3,
+  kEnable = 0xF4,
+  kDisable = 0xF5,
+  kDefaults = 0xF6,
+  kResend = 0xFE,
+  kReset = 0xFF,
 };
 
 constexpr u8 kAcknowledge = 0xFA;
@@ -20,7 +33,9 @@ constexpr int kAccumulatorLimit = 1 << 16;
 constexpr u8 kStandardButtons = 7;
 
 // One byte of a nine-bit two's complement movement.
-int clamp_motion(int value) { return std::clamp(value, -kMotionLimit, kMotionLimit); }
+int clamp_motion(int value) {
+  return std::clamp(value, -kMotionLimit, kMotionLimit);
+}
 
 }  // namespace
 

@@ -1,6 +1,6 @@
-// PS/2 mouse behind the i8042: IBM PS/2 Hardware Interface Technical Reference, "Mouse", with the IntelliMouse wheel
-// (ID 3) and five-button (ID 4) protocols. Stream, remote and wrap modes. The sample rate is stored and reported;
-// packets leave whenever the previous one has been taken.
+// PS/2 mouse behind the i8042: IBM PS/2 Hardware Interface Technical Reference, "Mouse", with the
+// IntelliMouse wheel (ID 3) and five-button (ID 4) protocols. Stream, remote and wrap modes. The sample rate
+// is stored and reported; packets leave whenever the previous one has been taken.
 #pragma once
 
 #include <deque>
@@ -13,8 +13,8 @@ namespace lapwing {
 class Ps2Mouse final : public Saveable {
  public:
   void reset();
-  // Relative motion (right and up are positive for dx, dy as the guest counts them), wheel steps (towards the user is
-  // positive), and the buttons held: bit 0 left, 1 right, 2 middle, 3 and 4 side.
+  // Relative motion (right and up are positive for dx, dy as the guest counts them), wheel steps (towards the
+  // user is positive), and the buttons held: bit 0 left, 1 right, 2 middle, 3 and 4 side.
   void move(int dx, int dy, int wheel, u8 buttons);
   void write(u8 value);
 

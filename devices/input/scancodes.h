@@ -1,5 +1,6 @@
-// PS/2 scan codes: the controller's translation from set 2 to set 1 (Intel 8042 keyboard controller firmware, IBM
-// PS/2 Hardware Interface Technical Reference, "Keyboard/Auxiliary Device Controller"), and set 3 (same, "Keyboards").
+// PS/2 scan codes: the controller's translation from set 2 to set 1 (Intel 8042 keyboard controller firmware,
+// IBM PS/2 Hardware Interface Technical Reference, "Keyboard/Auxiliary Device Controller"), and set 3 (same,
+// "Keyboards").
 #pragma once
 
 #include <array>
@@ -20,10 +21,12 @@ constexpr std::array<u8, 0x85> kSet2ToSet1 = {
     0x52, 0x53, 0x50, 0x4C, 0x4D, 0x48, 0x01, 0x45, 0x57, 0x4E, 0x51, 0x4A, 0x37, 0x49, 0x46, 0x54,  //
     0x80, 0x81, 0x82, 0x41, 0x54};
 
-constexpr u8 translate_scancode(u8 set2) { return set2 < kSet2ToSet1.size() ? kSet2ToSet1[set2] : set2; }
+constexpr u8 translate_scancode(u8 set2) {
+  return set2 < kSet2ToSet1.size() ? kSet2ToSet1[set2] : set2;
+}
 
-// Set 1 code (without prefix) -> set 2 code; 0 = no such key. Where two codes translate alike (F7, SysRq), the higher
-// one is the key.
+// Set 1 code (without prefix) -> set 2 code; 0 = no such key. Where two codes translate alike (F7, SysRq),
+// the higher one is the key.
 constexpr std::array<u8, 128> make_set1_to_set2() {
   std::array<u8, 128> result{};
   for (unsigned code = 1; code < kSet2ToSet1.size(); ++code) {

@@ -4,15 +4,23 @@ namespace lapwing {
 
 namespace {
 
-enum Offset : u16 { kData, kInterruptEnable, kInterruptId, kLineControl, kModemControl, kLineStatus, kModemStatus,
-                    kScratch };
+enum Offset : u16 {
+  kData,
+  kInterruptEnable,
+  kInterruptId,
+  kLineControl,
+  kModemControl,
+  kLineStatus,
+  kModemStatus,
+  kScratch
+};
 
 namespace ier {
 constexpr u8 kReceived = 1, kTransmitter = 2, kLine = 4, kModem = 8, kWritable = 0x0F;
 }
 namespace iir {
-constexpr u8 kModem = 0x00, kNone = 0x01, kTransmitter = 0x02, kReceived = 0x04, kLine = 0x06, kTimeout = 0x0C,
-             kFifosEnabled = 0xC0;
+constexpr u8 kModem = 0x00, kNone = 0x01, kTransmitter = 0x02, kReceived = 0x04, kLine = 0x06,
+             kTimeout = 0x0C, kFifosEnabled = 0xC0;
 }
 namespace fcr {
 constexpr u8 kEnable = 1, kClearReceiver = 2, kKept = 0xC9;
@@ -32,10 +40,13 @@ constexpr u8 kDeltaCts = 1, kDeltaDsr = 2, kTrailingRing = 4, kDeltaDcd = 8, kDe
 }
 
 constexpr FieldInfo kIerFields[] = {{"ERBFI", 0, 1}, {"ETBEI", 1, 1}, {"ELSI", 2, 1}, {"EDSSI", 3, 1}};
-constexpr FieldInfo kIirFields[] = {{"no interrupt pending", 0, 1}, {"interrupt ID", 1, 3}, {"FIFOs enabled", 6, 2}};
-constexpr FieldInfo kLcrFields[] = {{"word length", 0, 2}, {"stop bits", 2, 1},  {"parity enable", 3, 1},
-                                    {"even parity", 4, 1}, {"stick parity", 5, 1}, {"set break", 6, 1}, {"DLAB", 7, 1}};
-constexpr FieldInfo kMcrFields[] = {{"DTR", 0, 1}, {"RTS", 1, 1}, {"OUT1", 2, 1}, {"OUT2", 3, 1}, {"LOOP", 4, 1}};
+constexpr FieldInfo kIirFields[] = {
+    {"no interrupt pending", 0, 1}, {"interrupt ID", 1, 3}, {"FIFOs enabled", 6, 2}};
+constexpr FieldInfo kLcrFields[] = {{"word length", 0, 2}, {"stop bits", 2, 1},    {"parity enable", 3, 1},
+                                    {"even parity", 4, 1}, {"stick parity", 5, 1}, {"set break", 6, 1},
+                                    {"DLAB", 7, 1}};
+constexpr FieldInfo kMcrFields[] = {
+    {"DTR", 0, 1}, {"RTS", 1, 1}, {"OUT1", 2, 1}, {"OUT2", 3, 1}, {"LOOP", 4, 1}};
 constexpr FieldInfo kLsrFields[] = {{"DR", 0, 1}, {"OE", 1, 1},   {"PE", 2, 1},   {"FE", 3, 1},
                                     {"BI", 4, 1}, {"THRE", 5, 1}, {"TEMT", 6, 1}, {"FIFO error", 7, 1}};
 constexpr FieldInfo kMsrFields[] = {{"DCTS", 0, 1}, {"DDSR", 1, 1}, {"TERI", 2, 1}, {"DDCD", 3, 1},
@@ -51,7 +62,8 @@ constexpr RegisterInfo kRegisters[] = {
 
 }  // namespace
 
-Uart16550::Uart16550(Clock& clock, unsigned index, u16 base, const IrqPin& irq, std::function<void(u8)> transmit)
+Uart16550::Uart16550(Clock& clock, unsigned index, u16 base, const IrqPin& irq,
+                     std::function<void(u8)> transmit)
     : clock_(clock),
       base_(base),
       name_("uart16550." + std::to_string(index)),
@@ -82,14 +94,18 @@ void Uart16550::receive(const u8* data, std::size_t size) {
   if (!feed_timer_.armed()) feed();
 }
 
-unsigned Uart16550::capacity() const { return (fifo_control_ & fcr::kEnable) != 0 ? kFifoDepth : 1; }
+unsigned Uart16550::capacity() const {
+  return (fifo_control_ & fcr::kEnable) != 0 ? kFifoDepth : 1;
+}
 
 unsigned Uart16550::trigger_level() const {
   constexpr u8 kLevels[] = {1, 4, 8, 14};
   return capacity() == 1 ? 1 : kLevels[fifo_control_ >> 6];
 }
 
-bool Uart16550::loopback() const { return (modem_control_ & mcr::kLoop) != 0; }
+bool Uart16550::loopback() const {
+  return (modem_control_ & mcr::kLoop) != 0;
+}
 
 // CTS, DSR, RI and DCD: a connected, ready peer; in loopback the four MCR outputs.
 u8 Uart16550::modem_inputs() const {
@@ -137,12 +153,16 @@ void Uart16550::port_write(u16 port, u32 wide_value, unsigned) {
   const bool divisor = (line_control_ & lcr::kDivisorAccess) != 0;
   switch (offset) {
     case kData:
-      if (divisor) divisor_ = static_cast<u16>((divisor_ & 0xFF00) | value);
-      else write_transmitter(value);
+      if (divisor)
+        divisor_ = static_cast<u16>((divisor_ & 0xFF00) | value);
+      else
+        write_transmitter(value);
       break;
     case kInterruptEnable:
-      if (divisor) divisor_ = static_cast<u16>((divisor_ & 0x00FF) | (value << 8));
-      else write_interrupt_enable(value);
+      if (divisor)
+        divisor_ = static_cast<u16>((divisor_ & 0x00FF) | (value << 8));
+      else
+        write_interrupt_enable(value);
       break;
     case kInterruptId: write_fifo_control(value); break;
     case kLineControl: line_control_ = value; break;
@@ -192,8 +212,10 @@ u8 Uart16550::read_interrupt_id() {
 void Uart16550::write_transmitter(u8 value) {
   transmitter_interrupt_ = false;
   update_irq();
-  if (loopback()) accept(value);
-  else transmit_(value);
+  if (loopback())
+    accept(value);
+  else
+    transmit_(value);
   transmitter_interrupt_ = true;
   update_irq();
 }
@@ -229,7 +251,8 @@ void Uart16550::write_modem_control(u8 value) {
   if (!loopback() && !queue_.empty() && !feed_timer_.armed()) feed();
 }
 
-// A character enters the receiver. Without room it is lost: the last one of the FIFO stays, the register is overwritten.
+// A character enters the receiver. Without room it is lost: the last one of the FIFO stays, the register is
+// overwritten.
 void Uart16550::accept(u8 value) {
   if (fifo_count_ == capacity()) {
     line_status_ |= lsr::kOverrun;
@@ -243,7 +266,8 @@ void Uart16550::accept(u8 value) {
   update_irq();
 }
 
-// Moves one character of the host's queue; the next follows after a character time, or when the guest makes room.
+// Moves one character of the host's queue; the next follows after a character time, or when the guest makes
+// room.
 void Uart16550::feed() {
   if (queue_.empty() || loopback() || fifo_count_ >= capacity()) return;
   const u8 value = queue_.front();
@@ -262,13 +286,18 @@ void Uart16550::clear_receiver() {
 // Four character times without a character going in or out, with at least one waiting.
 void Uart16550::restart_character_timeout() {
   character_timeout_ = false;
-  if (capacity() > 1 && fifo_count_ > 0) timeout_timer_.arm(clock_.now_ns() + 4 * kReceiveIntervalNs);
-  else timeout_timer_.cancel();
+  if (capacity() > 1 && fifo_count_ > 0)
+    timeout_timer_.arm(clock_.now_ns() + 4 * kReceiveIntervalNs);
+  else
+    timeout_timer_.cancel();
 }
 
 std::vector<RegisterValue> Uart16550::registers() const {
   const u8 id = interrupt_id() | (capacity() > 1 ? iir::kFifosEnabled : 0);
-  const u8 values[] = {interrupt_enable_, id, line_control_, modem_control_,
+  const u8 values[] = {interrupt_enable_,
+                       id,
+                       line_control_,
+                       modem_control_,
                        static_cast<u8>(line_status_ | lsr::kTransmitterEmpty),
                        static_cast<u8>(modem_status_ | modem_inputs())};
   std::vector<RegisterValue> result;
@@ -280,8 +309,8 @@ void Uart16550::save(StateWriter& out) const {
   irq_.save(out);
   feed_timer_.save(out);
   timeout_timer_.save(out);
-  for (const u8 value : {interrupt_enable_, fifo_control_, line_control_, modem_control_, line_status_, modem_status_,
-                         scratch_}) {
+  for (const u8 value : {interrupt_enable_, fifo_control_, line_control_, modem_control_, line_status_,
+                         modem_status_, scratch_}) {
     out.put_u8(value);
   }
   out.put_u16(divisor_);

@@ -1,5 +1,5 @@
-// Debug console: one port whose written bytes go to the host; reading gives 0xE9, by which guests detect it. (A
-// convention of virtual machines; no manual.)
+// Debug console: one port whose written bytes go to the host; reading gives 0xE9, by which guests detect it.
+// (A convention of virtual machines; no manual.)
 #pragma once
 
 #include <functional>

@@ -1,5 +1,5 @@
-// isa-debug-exit: a write of value v ends the machine with status (v << 1) | 1. Reads give 0. (A convention of virtual
-// machines for test kernels; no manual.)
+// isa-debug-exit: a write of value v ends the machine with status (v << 1) | 1. Reads give 0. (A convention
+// of virtual machines for test kernels; no manual.)
 #pragma once
 
 #include <functional>

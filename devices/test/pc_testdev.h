@@ -1,4 +1,5 @@
-// pc-testdev: what kernel test suites use to exercise ports, MMIO and interrupt lines (a convention; no manual).
+// pc-testdev: what kernel test suites use to exercise ports, MMIO and interrupt lines (a convention; no
+// manual).
 //   0xE0-0xE3  a 32-bit latch, accessible in pieces of 1, 2 or 4 bytes; 0xE8-0xEB show the same bytes
 //   0xE4       page flush: meaningless here, since no translation outlives a change of the map
 //   0x2000+n   drives GSI n, n = 0-23: zero lowers, anything else raises

@@ -32,7 +32,8 @@ struct Bench {
   IrqTrace trace{clock};
   Wires wires;
   System system;
-  I8042 kbc{clock, IrqPin(wires, 1, trace, DeviceId::kI8042), IrqPin(wires, 12, trace, DeviceId::kI8042), system};
+  I8042 kbc{clock, IrqPin(wires, 1, trace, DeviceId::kI8042), IrqPin(wires, 12, trace, DeviceId::kI8042),
+            system};
 
   void command(u8 value) { kbc.port_write(0x64, value, 1); }
   void data(u8 value) { kbc.port_write(0x60, value, 1); }

@@ -37,7 +37,8 @@ TEST_CASE("input log: what was recorded is read back") {
 
 TEST_CASE("input log: any damage, truncation or wrong order is refused with a sentence") {
   const std::vector<u8> file = sample().encode();
-  for (std::size_t size = 0; size < file.size(); ++size) CHECK_FALSE(InputLog::decode(file.data(), size).ok());
+  for (std::size_t size = 0; size < file.size(); ++size)
+    CHECK_FALSE(InputLog::decode(file.data(), size).ok());
   for (std::size_t i = 0; i < file.size(); ++i) {
     std::vector<u8> bad = file;
     bad[i] ^= 0x10;

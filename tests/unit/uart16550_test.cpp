@@ -25,11 +25,14 @@ struct Bench {
   IrqTrace trace{clock};
   Wire wire;
   std::string sent;
-  Uart16550 uart{clock, 0, kBase, IrqPin(wire, 4, trace, DeviceId::kUart), [this](u8 c) { sent += static_cast<char>(c); }};
+  Uart16550 uart{clock, 0, kBase, IrqPin(wire, 4, trace, DeviceId::kUart),
+                 [this](u8 c) { sent += static_cast<char>(c); }};
 
   void out(u16 offset, u8 value) { uart.port_write(static_cast<u16>(kBase + offset), value, 1); }
   u8 in(u16 offset) { return static_cast<u8>(uart.port_read(static_cast<u16>(kBase + offset), 1)); }
-  void receive(const std::string& text) { uart.receive(reinterpret_cast<const u8*>(text.data()), text.size()); }
+  void receive(const std::string& text) {
+    uart.receive(reinterpret_cast<const u8*>(text.data()), text.size());
+  }
   void pass(u64 ns) {
     const u64 end = clock.now_ns() + ns;
     while (clock.next_deadline() <= end) {

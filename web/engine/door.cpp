@@ -1,4 +1,5 @@
-// The exports of door.inc over one Machine. One wasm instance is one machine, so its state is the module's state.
+// The exports of door.inc over one Machine. One wasm instance is one machine, so its state is the module's
+// state.
 #ifdef __wasm__
 #include "web/engine/door.h"
 
@@ -252,7 +253,9 @@ T* at(u32 pointer) {
   return reinterpret_cast<T*>(pointer);
 }
 
-std::string_view text_at(u32 pointer, u32 size) { return {at<const char>(pointer), size}; }
+std::string_view text_at(u32 pointer, u32 size) {
+  return {at<const char>(pointer), size};
+}
 
 }  // namespace
 
@@ -262,34 +265,72 @@ std::string_view text_at(u32 pointer, u32 size) { return {at<const char>(pointer
 #include "web/engine/door.inc"
 #undef DOOR
 
-u32 lw_door_version() { return kDoorVersion; }
-u32 lw_alloc(u32 size) { return reinterpret_cast<u32>(std::malloc(size)); }
-void lw_free(u32 pointer) { std::free(at<void>(pointer)); }
-u32 lw_create(u32 text, u32 size) { return door().create(text_at(text, size)); }
+u32 lw_door_version() {
+  return kDoorVersion;
+}
+u32 lw_alloc(u32 size) {
+  return reinterpret_cast<u32>(std::malloc(size));
+}
+void lw_free(u32 pointer) {
+  std::free(at<void>(pointer));
+}
+u32 lw_create(u32 text, u32 size) {
+  return door().create(text_at(text, size));
+}
 u32 lw_load(u32 kind, u32 kind_size, u32 data, u32 size) {
   return door().load(text_at(kind, kind_size), at<const u8>(data), size);
 }
-u32 lw_boot() { return door().boot(); }
-u32 lw_run(double max_instructions, double halt_limit_ns) { return door().run(max_instructions, halt_limit_ns); }
-u32 lw_status() { return reinterpret_cast<u32>(door().status()); }
+u32 lw_boot() {
+  return door().boot();
+}
+u32 lw_run(double max_instructions, double halt_limit_ns) {
+  return door().run(max_instructions, halt_limit_ns);
+}
+u32 lw_status() {
+  return reinterpret_cast<u32>(door().status());
+}
 u32 lw_input(u32 kind, u32 a, u32 b, u32 data, u32 size) {
   return door().input(kind, a, b, at<const u8>(data), size);
 }
-void lw_set_rate(double ns_per_instruction) { door().set_rate(ns_per_instruction); }
-void lw_advance(double ns) { door().advance(ns); }
-u32 lw_serial_read(u32 port, u32 data, u32 capacity) { return door().serial_read(port, at<char>(data), capacity); }
-u32 lw_query(u32 text, u32 size) { return door().query(text_at(text, size)); }
-u32 lw_text() { return reinterpret_cast<u32>(door().text()); }
+void lw_set_rate(double ns_per_instruction) {
+  door().set_rate(ns_per_instruction);
+}
+void lw_advance(double ns) {
+  door().advance(ns);
+}
+u32 lw_serial_read(u32 port, u32 data, u32 capacity) {
+  return door().serial_read(port, at<char>(data), capacity);
+}
+u32 lw_query(u32 text, u32 size) {
+  return door().query(text_at(text, size));
+}
+u32 lw_text() {
+  return reinterpret_cast<u32>(door().text());
+}
 u32 lw_read_memory(u32 is_virtual, double address, u32 data, u32 size) {
   return door().read_memory(is_virtual != 0, address, at<u8>(data), size);
 }
-u32 lw_snapshot_save() { return door().snapshot_save(); }
-void lw_snapshot_done() { door().snapshot_done(); }
-u32 lw_snapshot_load(u32 data, u32 size) { return door().snapshot_load(at<const u8>(data), size); }
-void lw_trace_start(u32 records, u32 overwrite) { door().trace_start(records, overwrite != 0); }
-u32 lw_trace_read(u32 data, u32 max_records) { return door().trace_read(at<IrqEvent>(data), max_records); }
-u32 lw_log_start(u32 replay, u32 data, u32 size) { return door().log_start(replay != 0, at<const u8>(data), size); }
-u32 lw_log_take() { return door().log_take(); }
+u32 lw_snapshot_save() {
+  return door().snapshot_save();
+}
+void lw_snapshot_done() {
+  door().snapshot_done();
+}
+u32 lw_snapshot_load(u32 data, u32 size) {
+  return door().snapshot_load(at<const u8>(data), size);
+}
+void lw_trace_start(u32 records, u32 overwrite) {
+  door().trace_start(records, overwrite != 0);
+}
+u32 lw_trace_read(u32 data, u32 max_records) {
+  return door().trace_read(at<IrqEvent>(data), max_records);
+}
+u32 lw_log_start(u32 replay, u32 data, u32 size) {
+  return door().log_start(replay != 0, at<const u8>(data), size);
+}
+u32 lw_log_take() {
+  return door().log_take();
+}
 
 }  // namespace lapwing
 #endif

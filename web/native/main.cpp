@@ -1,16 +1,17 @@
-// lapwing_native: runs a machine without a browser, for tests, for comparing with the wasm build and for debugging.
+// lapwing_native: runs a machine without a browser, for tests, for comparing with the wasm build and for
+// debugging.
 //
-//   lapwing_native [key=value of the machine]... kernel=FILE [initrd=FILE[,ARGUMENTS]]... [bios=FILE] [cmdline=TEXT]
-//     max=N                stop after N instructions          timeout_virtual=S   stop after S virtual seconds: 124
-//     stops=N,N,...        print "N hash" at these counts     hash_every=N        the same at every multiple of N
-//     expect=REGEX         wait for this on the console, in order; all seen: exit status 0
-//     send=TEXT            typed after the expect= before it (\n, \r, \t and \\ are understood)
-//     fail=REGEX           exit status 1 when seen            patience=SEED       returns from run() at random
-//     registers=1          print registers at the end         query=COMMAND       print the answer at the end
-//     profile=1            sample RIP every 10,000 instructions and print the most frequent
-//     trace_irq=N          print the last N interrupt events at the end
-//     record=FILE  replay=FILE   input log               save=FILE  restore=FILE   snapshot at the end, at the start
-//     stats=1              instructions, CPU seconds and MIPS on standard error
+//   lapwing_native [key=value of the machine]... kernel=FILE [initrd=FILE[,ARGUMENTS]]... [bios=FILE]
+//   [cmdline=TEXT]
+//     max=N                stop after N instructions          timeout_virtual=S   stop after S virtual
+//     seconds: 124 stops=N,N,...        print "N hash" at these counts     hash_every=N        the same at
+//     every multiple of N expect=REGEX         wait for this on the console, in order; all seen: exit status
+//     0 send=TEXT            typed after the expect= before it (\n, \r, \t and \\ are understood) fail=REGEX
+//     exit status 1 when seen            patience=SEED       returns from run() at random registers=1 print
+//     registers at the end         query=COMMAND       print the answer at the end profile=1 sample RIP every
+//     10,000 instructions and print the most frequent trace_irq=N          print the last N interrupt events
+//     at the end record=FILE  replay=FILE   input log               save=FILE  restore=FILE   snapshot at the
+//     end, at the start stats=1              instructions, CPU seconds and MIPS on standard error
 // Exit status as INTERFACE: 0, 1 fail=, 2 usage, 3 triple fault, 124 timeout, or the guest's isa-debug-exit.
 #include <sys/mman.h>
 
@@ -117,25 +118,44 @@ void parse(Options& options, const std::string& argument) {
   const std::size_t equals = argument.find('=');
   if (equals == std::string::npos) usage("'" + argument + "' is not key=value");
   const std::string key = argument.substr(0, equals), value = argument.substr(equals + 1);
-  if (key == "kernel" || key == "initrd" || key == "bios") options.files.push_back({key, value});
-  else if (key == "max") options.max = number(key, value);
-  else if (key == "timeout_virtual") options.timeout_ns = static_cast<u64>(std::atof(value.c_str()) * 1e9);
-  else if (key == "stops") options.stops = numbers(key, value);
-  else if (key == "hash_every") options.hash_every = number(key, value);
-  else if (key == "patience") options.patience = number(key, value);
-  else if (key == "trace_irq") options.trace_irq = number(key, value);
-  else if (key == "expect") options.steps.push_back({Step::Kind::kExpect, value});
-  else if (key == "send") options.steps.push_back({Step::Kind::kSend, unescape(value)});
-  else if (key == "fail") options.fails.push_back(value);
-  else if (key == "query") options.queries.push_back(value);
-  else if (key == "registers") options.registers = number(key, value) != 0;
-  else if (key == "profile") options.profile = number(key, value) != 0;
-  else if (key == "stats") options.stats = number(key, value) != 0;
-  else if (key == "record") options.record = value;
-  else if (key == "replay") options.replay = value;
-  else if (key == "save") options.save = value;
-  else if (key == "restore") options.restore = value;
-  else options.machine += argument + "\n";
+  if (key == "kernel" || key == "initrd" || key == "bios")
+    options.files.push_back({key, value});
+  else if (key == "max")
+    options.max = number(key, value);
+  else if (key == "timeout_virtual")
+    options.timeout_ns = static_cast<u64>(std::atof(value.c_str()) * 1e9);
+  else if (key == "stops")
+    options.stops = numbers(key, value);
+  else if (key == "hash_every")
+    options.hash_every = number(key, value);
+  else if (key == "patience")
+    options.patience = number(key, value);
+  else if (key == "trace_irq")
+    options.trace_irq = number(key, value);
+  else if (key == "expect")
+    options.steps.push_back({Step::Kind::kExpect, value});
+  else if (key == "send")
+    options.steps.push_back({Step::Kind::kSend, unescape(value)});
+  else if (key == "fail")
+    options.fails.push_back(value);
+  else if (key == "query")
+    options.queries.push_back(value);
+  else if (key == "registers")
+    options.registers = number(key, value) != 0;
+  else if (key == "profile")
+    options.profile = number(key, value) != 0;
+  else if (key == "stats")
+    options.stats = number(key, value) != 0;
+  else if (key == "record")
+    options.record = value;
+  else if (key == "replay")
+    options.replay = value;
+  else if (key == "save")
+    options.save = value;
+  else if (key == "restore")
+    options.restore = value;
+  else
+    options.machine += argument + "\n";
 }
 
 class Host {
@@ -178,7 +198,8 @@ void must(const Result<void>& result) {
 
 void Host::create() {
   MachineConfig config = must(parse_machine_config(options_.machine));
-  void* ram = mmap(nullptr, config.memory, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* ram = mmap(nullptr, config.memory, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (ram == MAP_FAILED) usage("no room for the guest's memory");
   machine_ = must(Machine::create(std::move(config), static_cast<u8*>(ram)));
   for (const Options::File& file : options_.files) {
@@ -245,8 +266,8 @@ u64 Host::next_stop() const {
   return next;
 }
 
-// Runs to the next boundary: a multiple of kSlice, a stop, or a halt. Output is answered only there, at places that
-// depend on the guest alone (the same ones as in web/src/engine/pump.ts).
+// Runs to the next boundary: a multiple of kSlice, a stop, or a halt. Output is answered only there, at
+// places that depend on the guest alone (the same ones as in web/src/engine/pump.ts).
 Stop Host::run_to_boundary() {
   const Clock& clock = machine_->clock();
   const u64 boundary = std::min((clock.instructions() / kSlice + 1) * kSlice, next_stop());
@@ -292,15 +313,18 @@ int Host::run() {
     }
     if (advance_steps()) return finish(0);
     if (reached >= options_.max) return finish(0);
-    const bool sleeps_too_long = stop == Stop::kHalted && machine_->clock().next_deadline() > options_.timeout_ns;
+    const bool sleeps_too_long =
+        stop == Stop::kHalted && machine_->clock().next_deadline() > options_.timeout_ns;
     if (machine_->clock().now_ns() >= options_.timeout_ns || sleeps_too_long) {
       std::fprintf(stderr, "lapwing_native: virtual time is up\n");
       return finish(kTimeoutStatus);
     }
     if (stop == Stop::kPatience || stop == Stop::kTraceFull || stop == Stop::kHalted) continue;
-    if (stop == Stop::kIdleForever) std::fprintf(stderr, "lapwing_native: halted for ever, nothing is pending\n");
+    if (stop == Stop::kIdleForever)
+      std::fprintf(stderr, "lapwing_native: halted for ever, nothing is pending\n");
     if (stop == Stop::kTripleFault) std::fprintf(stderr, "lapwing_native: triple fault\n");
-    if (!machine_->replay_error().empty()) std::fprintf(stderr, "lapwing_native: %s\n", machine_->replay_error().c_str());
+    if (!machine_->replay_error().empty())
+      std::fprintf(stderr, "lapwing_native: %s\n", machine_->replay_error().c_str());
     return finish(status_of(stop));
   }
 }
@@ -319,10 +343,12 @@ void Host::print_trace() {
   std::vector<IrqEvent> events(options_.trace_irq);
   events.resize(machine_->trace().drain(events.data(), events.size()));
   for (const IrqEvent& event : events) {
-    std::fprintf(stderr, "%12llu %14llu ns cpu %3u rip %016llx kind %2u device %2u.%u line %5x vector %4x data %llx #%u\n",
-                 static_cast<unsigned long long>(event.instructions), static_cast<unsigned long long>(event.ns),
-                 event.cpu, static_cast<unsigned long long>(event.rip), event.kind, event.device, event.instance,
-                 event.line, event.vector, static_cast<unsigned long long>(event.data), event.cause);
+    std::fprintf(
+        stderr,
+        "%12llu %14llu ns cpu %3u rip %016llx kind %2u device %2u.%u line %5x vector %4x data %llx #%u\n",
+        static_cast<unsigned long long>(event.instructions), static_cast<unsigned long long>(event.ns),
+        event.cpu, static_cast<unsigned long long>(event.rip), event.kind, event.device, event.instance,
+        event.line, event.vector, static_cast<unsigned long long>(event.data), event.cause);
   }
 }
 
