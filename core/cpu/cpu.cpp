@@ -211,6 +211,7 @@ void Cpu::step() {
   interruption_ = Interruption::kNone;
   if (!fetch_address(linear)) return deliver_fault();
   const bool breaks = at_code_breakpoint(linear);
+  const bool in_shadow = state.interrupt_shadow;
   state.interrupt_shadow = false;
   state.shadow_is_mov_ss = false;
   if (breaks || !translate_fetch(linear, physical)) return deliver_fault();
@@ -226,7 +227,13 @@ void Cpu::step() {
   slow_completed_ = false;
   const Op op = scratch_[0].op;
   const bool repeats = is_repeated_string(scratch_[0]);
+  // What the shadow held back comes after one iteration of a repeated string, however long the slice is.
+  const i64 beyond = in_shadow ? state.budget - 1 : 0;
+  state.budget -= beyond;
+  slice_budget_ -= beyond;
   const bool done = Interpreter::run(*this, scratch_block_.get()) == Interpreter::End::kLeave || slow_completed_;
+  state.budget += beyond;
+  slice_budget_ += beyond;
   if (!done) return;
   // RF lasts until the instruction after the one that set it has completed, with all its iterations.
   const bool unfinished = repeats && state.rip == start;
