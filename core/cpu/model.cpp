@@ -36,7 +36,7 @@ constexpr F kSetLapwing[] = {F::MOVBE,    F::XSAVE,      F::RDRAND,   F::FSGSBAS
                              F::SMEP,     F::BMI2,       F::ERMS,     F::INVPCID,    F::RDSEED,     F::ADX,
                              F::SMAP,     F::CLFLUSHOPT, F::UMIP,     F::PKU,        F::FSRM,       F::SPEC_CTRL,
                              F::STIBP,    F::SSBD,       F::ARCH_CAPABILITIES,       F::PDPE1GB,    F::LZCNT,
-                             F::PREFETCHW, F::XSAVEOPT,  F::XSAVEC,   F::XGETBV1};
+                             F::PREFETCHW, F::XSAVEOPT,  F::XSAVEC,   F::XGETBV1,    F::BHI_CTRL};
 
 // A model = the sets up to `sets`, and its identification.
 struct ModelRow {

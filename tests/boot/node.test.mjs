@@ -6,7 +6,8 @@ import { guestFlags, guests, lapwing, troubles } from "./support.mjs";
 const machines = { amd64: "x86_64", i386: "i686" };
 const prompt = "# $";
 /** Mitigations that a processor without these faults must not be given: each slows every system call. */
-const costlyMitigations = /Mitigation: (PTI|Retpolines|Clear CPU buffers|Aligned branch)|BHI: (SW loop|Retpoline)/;
+const costlyMitigations =
+  /Mitigation: (PTI|Retpolines|Clear CPU buffers|Aligned branch)|BHI: (SW loop|Retpoline)/;
 const questions = [
   "echo $((6*7)) $(uname -m)",
   "cat /proc/interrupts",

@@ -150,8 +150,9 @@ CpuidResult basic(Cpu& cpu, u32 leaf, u32 subleaf) {
     case 5: return {0, 0, 0, 0};
     case 6: return {1u << 2, 0, 0, 0};  // ARAT: the APIC timer never stops
     case 7:
+      if (subleaf == 2) return {0, 0, 0, word(cpu, FeatureWord::k7_2Edx)};
       if (subleaf != 0) return {};
-      return {0, word(cpu, FeatureWord::k7Ebx),
+      return {word(cpu, FeatureWord::k7_2Edx) != 0 ? 2u : 0u, word(cpu, FeatureWord::k7Ebx),
               word(cpu, FeatureWord::k7Ecx) | ((cpu.state.cr4 & cr4::kPke) != 0 ? 1u << 4 : 0),
               word(cpu, FeatureWord::k7Edx)};
     case 0xB: return topology(cpu, subleaf);

@@ -72,7 +72,7 @@ constexpr PlainMsr kPlainMsrs[] = {
     {kFmask, &CpuState::fmask, Rule::kMasked, 0xFFFFFFFF, Feature::SYSCALL},
     {kKernelGsBase, &CpuState::kernel_gs_base, Rule::kCanonical, kAll, Feature::LM},
     {kTscAux, &CpuState::tsc_aux, Rule::kMasked, 0xFFFFFFFF, Feature::RDTSCP},
-    {kSpecCtrl, &CpuState::spec_ctrl, Rule::kMasked, 0x7, Feature::SPEC_CTRL},
+    {kSpecCtrl, &CpuState::spec_ctrl, Rule::kMasked, 0x407, Feature::SPEC_CTRL},
 };
 
 // Registers with a fixed value; writes are refused unless `ignore_writes`.

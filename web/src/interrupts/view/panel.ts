@@ -24,9 +24,20 @@ import { RegisterTables } from "./register_tables";
 
 const refreshMs = 500;
 const shownJourneys = 30;
+const lookedThrough = 500;
 const lines = 24;
 /** Long enough for a table of all interrupts of a guest with eight processors. */
 const keptOutput = 16_384;
+
+/** Vectors of 64-bit Linux, whose rows of /proc/interrupts name no pin. */
+const functionCall = 0xfc;
+const singleFunctionCall = 0xfb;
+const reschedule = 0xfd;
+const linuxSources: Record<string, string> = {
+  LOC: "timer",
+  CAL: `ipi ${functionCall}`,
+  RES: `ipi ${reschedule}`,
+};
 
 export interface PanelHost {
   client: Client;
@@ -139,7 +150,8 @@ export class InterruptPanel {
     const list = this.#find(".journeys");
     // A list that somebody goes through by keyboard is left alone while the machine runs.
     if (list.matches(":focus-within") && this.#host?.isRunning()) return;
-    list.replaceChildren(...this.#model.journeys.latest(shownJourneys).reverse().map(journeyItem));
+    const latest = this.#model.journeys.latest(lookedThrough).filter(reachedController);
+    list.replaceChildren(...latest.slice(-shownJourneys).reverse().map(journeyItem));
   }
 
   #showState(): void {
@@ -165,10 +177,10 @@ export class InterruptPanel {
   #showGuest(): void {
     const guest = parseProcInterrupts(this.#output);
     this.#find(".guest").hidden = guest.length === 0;
-    const { sentByPin } = this.#model.counters;
+    const entries = this.#entries();
     const seen = (irq: string, pin: number | undefined): string => {
-      if (pin !== undefined) return String(sentByPin.get(pin) ?? 0);
-      return irq === "LOC" ? String(this.#localTimerEntries()) : "";
+      if (pin !== undefined) return String(entries.get(`pin ${pin}`) ?? 0);
+      return irq in linuxSources ? String(entries.get(linuxSources[irq]!) ?? 0) : "";
     };
     this.#find(".guest tbody").replaceChildren(
       ...guest
@@ -176,11 +188,20 @@ export class InterruptPanel {
         .map(({ irq, counts, text, pin }) => row(`${irq}: ${text}`, counts.join(" + "), seen(irq, pin))),
     );
   }
-  #localTimerEntries(): number {
-    let entries = 0;
-    for (const journey of this.#model.journeys.all()) {
-      if (journey.source.endsWith(" timer"))
-        entries += journey.deliveries.filter(({ entered }) => entered).length;
+  /** Handler entries since the panel was opened, by I/O APIC pin, "timer", or "ipi VECTOR". */
+  #entries(): Map<string, number> {
+    const entries = new Map<string, number>();
+    for (const { source, pin, deliveries } of this.#model.journeys.all()) {
+      for (const { vector, entered } of deliveries) {
+        if (!entered) continue;
+        const calls = vector === functionCall || vector === singleFunctionCall;
+        const name = pin
+          ? `pin ${pin.pin}`
+          : source.endsWith(" timer")
+            ? "timer"
+            : `ipi ${calls ? functionCall : vector}`;
+        entries.set(name, (entries.get(name) ?? 0) + 1);
+      }
     }
     return entries;
   }
@@ -240,6 +261,10 @@ export class InterruptPanel {
   }
 }
 
+/** A timer whose line leads nowhere (the PIT's, once the HPET has its routes) would fill the list. */
+const reachedController = ({ source, hops }: Journey): boolean =>
+  !source.match(/^[a-z0-9]+$/) || hops.some(({ kind }) => /^(pic|ioapic|message|msi|lapic)/.test(kind));
+
 function questionOf(journey: Journey): Question {
   const waiting = journey.deliveries.find(({ acknowledged }) => !acknowledged) ?? journey.deliveries[0];
   if (journey.gsi !== undefined && !waiting) return { gsi: journey.gsi };
@@ -290,7 +315,7 @@ const markup = `
   <table><tbody class="hops"></tbody></table>
   <p><button type="button" data-irq="ask">Ask the guest (cat /proc/interrupts)</button></p>
   <table class="guest" hidden>
-    <thead><tr><th scope="col">Guest's line</th><th scope="col">Guest counts</th><th scope="col">Seen here</th></tr></thead>
+    <thead><tr><th scope="col">Guest's line</th><th scope="col">Guest counts</th><th scope="col">Handlers seen here</th></tr></thead>
     <tbody></tbody>
   </table>
   <h3>Controllers</h3>
