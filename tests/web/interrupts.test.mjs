@@ -1,0 +1,287 @@
+// The interrupt model: streams written by hand, and states as the engine would give them.
+import assert from "node:assert/strict";
+import test from "node:test";
+import { load } from "./load.mjs";
+
+const model = await load("web/src/interrupts/model/index.ts");
+const { PerfettoWriter } = await load("web/src/interrupts/perfetto.ts");
+const { readTrace, traceHeader } = await load("web/src/interrupts/lwtrace.ts");
+const { decodeRecords } = await load("web/src/interrupts/records.ts");
+
+let time = 0;
+const record = (device, kind, fields = {}) => {
+  time += 10;
+  const zero = { rip: 0n, data: 0n, cause: 0, line: 0, vector: undefined, cpu: undefined, instance: 0 };
+  return { instructions: time, ns: time * 5, ...zero, device, kind, ...fields };
+};
+const through = (records) => {
+  const irq = new model.InterruptModel();
+  irq.add(records);
+  return irq;
+};
+
+/** A key press as the engine records it, up to the hop named. */
+function keyPress(cause, upTo = "lapic eoi") {
+  const hops = [
+    record("i8042", "line raised", { cause, line: 1 }),
+    record("pic", "pic masked", { cause, line: 1 }),
+    record("ioapic", "ioapic latched", { cause, line: 1, vector: 0x31 }),
+    record("router", "message sent", { cause, vector: 0x31 }),
+    record("lapic", "lapic irr set", { cause, vector: 0x31, cpu: 0 }),
+    record("lapic", "lapic isr", { cause, vector: 0x31, cpu: 0 }),
+    record("cpu", "cpu vector", { cause, vector: 0x31, cpu: 0 }),
+    record("i8042", "line lowered", { cause, line: 1 }),
+    record("lapic", "lapic eoi", { cause, vector: 0x31, cpu: 0 }),
+  ];
+  return hops.slice(0, hops.findIndex(({ kind }) => kind === upTo) + 1);
+}
+
+test("a key press is one journey from raise to EOI", () => {
+  const journey = through(keyPress(7)).journeys.get(7);
+  assert.deepEqual(model.pathOf(journey), ["i8042", "gsi1", "ioapic0:1", "lapic0", "vector 0x31", "eoi"]);
+  assert.equal(model.outcomeOf(journey), "served");
+  assert.deepEqual(model.raiseToEoi(journey), { instructions: 80, ns: 400 });
+  assert.match(
+    model.sentence(journey),
+    /^i8042 raised GSI 1 \(keyboard\) → I\/O APIC pin 1 → vector 0x31 on CPU 0/,
+  );
+});
+
+test("a journey waits, is in service, is over", () => {
+  const outcome = (upTo) => model.outcomeOf(through(keyPress(1, upTo)).journeys.get(1));
+  assert.equal(outcome("line raised"), "under way");
+  assert.equal(outcome("lapic irr set"), "pending");
+  assert.equal(outcome("cpu vector"), "in service");
+  assert.equal(outcome("lapic eoi"), "served");
+});
+
+test("coalesced, masked, dropped, accepted and 8259A journeys are told apart", () => {
+  const outcome = (...records) => {
+    const journey = through(records).journeys.get(3);
+    return [model.outcomeOf(journey), model.pathOf(journey).at(-1)];
+  };
+  const raise = record("uart", "line raised", { cause: 3, line: 4 });
+  const lower = record("uart", "line lowered", { cause: 3, line: 4 });
+  const coalesced = record("lapic", "lapic coalesced", { cause: 3, vector: 0x23, cpu: 1 });
+  assert.deepEqual(outcome(raise, coalesced, lower), ["coalesced", "coalesced"]);
+  assert.deepEqual(
+    outcome(raise, record("ioapic", "ioapic masked", { cause: 3, line: 4 }), lower)[0],
+    "masked",
+  );
+  assert.deepEqual(outcome(raise, record("router", "message dropped", { cause: 3 }), lower)[0], "dropped");
+  const init = record("cpu", "init", { cause: 3, cpu: 1 });
+  assert.deepEqual(outcome(record("lapic", "ipi sent", { cause: 3, cpu: 0 }), init), [
+    "accepted",
+    "cpu1 INIT",
+  ]);
+  const acknowledged = { cause: 3, line: 4, vector: 0x24 };
+  const old = [
+    record("pic", "pic latched", { cause: 3, line: 4 }),
+    record("pic", "pic acknowledged", acknowledged),
+    record("cpu", "cpu vector", { cause: 3, vector: 0x24, cpu: 0 }),
+    record("pic", "pic eoi", { cause: 3, line: 4 }),
+  ];
+  assert.deepEqual(outcome(raise, ...old), ["served", "eoi"]);
+});
+
+test("one IPI may be delivered to several processors", () => {
+  const hops = [record("lapic", "ipi sent", { cause: 5, cpu: 0, vector: 0xfb, line: 0x300 })];
+  for (const kind of ["lapic irr set", "lapic isr", "lapic eoi"]) {
+    for (const cpu of [1, 2]) hops.push(record("lapic", kind, { cause: 5, cpu, vector: 0xfb }));
+  }
+  const journey = through(hops).journeys.get(5);
+  assert.deepEqual(
+    journey.deliveries.map(({ cpu, ended }) => [cpu, ended !== undefined]),
+    [
+      [1, true],
+      [2, true],
+    ],
+  );
+});
+
+test("the guest's own table is read, and its pins found", () => {
+  const text = [
+    "cat /proc/interrupts",
+    "           CPU0       CPU1       ",
+    "  4:          0         24   IO-APIC   4-edge      ttyS0",
+    "LOC:        142         98   Local timer interrupts",
+    "ERR:          0",
+    "~ # ",
+  ].join("\r\n");
+  const rows = model.parseProcInterrupts(text);
+  assert.deepEqual(
+    rows.map(({ irq, counts, pin }) => [irq, counts, pin]),
+    [
+      ["4", [0, 24], 4],
+      ["LOC", [142, 98], undefined],
+      ["ERR", [0], undefined],
+    ],
+  );
+});
+
+const reg = (name, offset, value, fields = []) => ({
+  name,
+  offset,
+  width: 32,
+  section: "",
+  value: `0x${value.toString(16)}`,
+  fields,
+});
+const pinFields = [
+  ["vector", 0, 8],
+  ["delivery mode", 8, 3],
+  ["destination mode", 11, 1],
+  ["remote IRR", 14, 1],
+  ["trigger mode", 15, 1],
+  ["mask", 16, 1],
+  ["destination", 56, 8],
+];
+
+/** A machine on which GSI 4 is high and goes through pin 4 with vector 0x34; `change` alters it. */
+function state(change = {}) {
+  const {
+    pin = 0x34n,
+    imr = 0xff,
+    lint0 = 0x10700,
+    irr,
+    isr,
+    tpr = 0,
+    ppr = tpr,
+    svr = 0x1ff,
+    levels = 0x10,
+  } = change;
+  const { ier = 1, cpu = {}, timer = 0xec } = change;
+  const words = (set, vector) =>
+    Array.from({ length: 8 }, (_, i) =>
+      reg(`${set} ${i}`, 0, vector !== undefined && vector >> 5 === i ? 2 ** (vector & 31) : 0),
+    );
+  const pins = Array.from({ length: 24 }, (_, n) =>
+    reg(`IOREDTBL${n}`, 0x10 + 2 * n, n === 4 ? pin : 0x10000n, pinFields),
+  );
+  const chip = (name, port) =>
+    ["IRR", "ISR", "IMR"].map((r) => reg(`${name} ${r}`, port, r === "IMR" ? imr : 0));
+  const raw = {
+    instructions: 0,
+    ns: 0,
+    lost: 0,
+    gsiLevels: `0x${levels.toString(16)}`,
+    counts: [],
+    devices: [
+      { name: "pic8259", registers: [...chip("master", 0x20), ...chip("slave", 0xa0)] },
+      { name: "ioapic", registers: pins },
+      { name: "uart16550.0", registers: [reg("IER", 1, ier)] },
+    ],
+    cpus: [
+      {
+        ...{ index: 0, apicId: 0, apicMode: "xAPIC", activity: "running", mode: "long", rip: "0x1000" },
+        ...{ interruptFlag: true, shadow: false, nmiBlocked: false, idtBase: "0x0", idtLimit: 0xfff, ...cpu },
+        registers: [
+          reg("ID", 0x20, 0),
+          reg("TPR", 0x80, tpr),
+          reg("PPR", 0xa0, ppr),
+          reg("LDR", 0xd0, 0x01000000, [["logical APIC ID", 24, 8]]),
+          reg("DFR", 0xe0, 0xffffffff, [["model", 28, 4]]),
+          reg("SVR", 0xf0, svr, [["APIC enable", 8, 1]]),
+          reg("LVT timer", 0x320, timer, [["mask", 16, 1]]),
+          reg("LVT LINT0", 0x350, lint0, [
+            ["delivery mode", 8, 3],
+            ["mask", 16, 1],
+          ]),
+          ...words("IRR", irr),
+          ...words("ISR", isr),
+        ],
+      },
+    ],
+  };
+  return model.parseState(JSON.stringify(raw));
+}
+
+function why(question, change, { writes = [], gate } = {}) {
+  const writers = new model.LastWriters();
+  for (const write of writes) writers.add(write);
+  return model.explain(question, { state: state(change), writers, gate });
+}
+const answer = (...args) => {
+  const { blockedAt, reason } = why(...args);
+  return [blockedAt, reason];
+};
+
+test("explain names the hop that holds a line back", () => {
+  const gsi4 = { gsi: 4 };
+  assert.deepEqual(answer(gsi4, { irr: 0x34 }), [undefined, "not blocked"]);
+  assert.deepEqual(answer(gsi4, { levels: 0 }), ["device", "not raised"]);
+  assert.deepEqual(answer(gsi4, { levels: 0, ier: 0 }), ["device", "device mask"]);
+  assert.deepEqual(answer(gsi4, { pin: 0x10034n }), ["ioapic", "masked"]);
+  assert.deepEqual(answer(gsi4, { pin: 0xc034n }), ["ioapic", "remote IRR"]);
+  assert.deepEqual(answer(gsi4, {}), ["ioapic", "no new edge"]);
+  assert.deepEqual(answer(gsi4, { pin: 0x0800000000000034n }), ["message", "destination"]);
+  assert.deepEqual(answer(gsi4, { pin: 0x0200000000000834n }), ["message", "destination"]);
+  assert.deepEqual(answer(gsi4, { pin: 0xfn }), ["message", "illegal vector"]);
+  assert.deepEqual(answer(gsi4, { svr: 0xff }), ["lapic", "software-disabled"]);
+  assert.deepEqual(answer(gsi4, { irr: 0x34, tpr: 0x40 }), ["lapic", "TPR"]);
+  assert.deepEqual(answer(gsi4, { irr: 0x34, isr: 0x51, ppr: 0x50 }), ["lapic", "PPR"]);
+  assert.deepEqual(answer(gsi4, { irr: 0x34, cpu: { interruptFlag: false } }), ["cpu", "IF"]);
+  assert.deepEqual(answer(gsi4, { irr: 0x34, cpu: { shadow: true } }), ["cpu", "shadow"]);
+  assert.deepEqual(answer(gsi4, { irr: 0x34 }, { gate: () => "absent" }), ["idt", "no IDT entry"]);
+});
+
+test("explain names what holds the 8259A's way or a vector back", () => {
+  assert.deepEqual(answer({ line: 4 }, {}), ["pic", "masked"]);
+  assert.deepEqual(answer({ line: 4 }, { imr: 0 }), ["lapic", "LVT mask"]);
+  assert.deepEqual(answer({ line: 4 }, { imr: 0, lint0: 0x500 }), ["lapic", "LVT mode"]);
+  assert.deepEqual(answer({ line: 4 }, { imr: 0, lint0: 0x700 }), [undefined, "not blocked"]);
+  assert.deepEqual(answer({ vector: 0xec }, { timer: 0x100ec }), ["lapic", "LVT mask"]);
+  assert.deepEqual(answer({ vector: 0x77 }, {}), ["device", "not requested"]);
+});
+
+test("the last writer of what holds it back is named, windows in memory aside", () => {
+  const line = 0x10 + 2 * 4;
+  const writes = [
+    record("ioapic", "register write", { line, rip: 0x1111n }),
+    record("ioapic", "register write", { line, rip: 0x2222n, data: 0x10034n }),
+    record("ioapic", "register write", { line: 0xfec00010, rip: 0x3333n }),
+  ];
+  const found = why({ gsi: 4 }, { pin: 0x10034n }, { writes });
+  assert.equal(found.lastWriterRip, 0x2222n);
+  assert.equal(found.since.instructions, writes[1].instructions);
+  assert.equal(why({ gsi: 4 }, { pin: 0x10034n }).lastWriterRip, undefined);
+});
+
+test("gates give handlers, System.map their names", () => {
+  const gate = new Uint8Array([0xb8, 0x01, 0x10, 0, 0, 0x8e, 0x60, 0x81, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
+  assert.equal(model.handlerOf(gate, "long"), 0xffffffff816001b8n);
+  gate[5] = 0x0e;
+  assert.equal(model.handlerOf(gate, "long"), undefined);
+  const symbols = new model.Symbols("ffffffff81600000 T a\nffffffff816001b0 t asm_common_interrupt\n");
+  assert.equal(symbols.find(0xffffffff816001b8n), "asm_common_interrupt+0x8");
+  assert.equal(symbols.find(0x1000n), undefined);
+});
+
+test("a trace for Perfetto has lanes, arrows and handler slices", () => {
+  const parts = [];
+  const writer = new PerfettoWriter((text) => parts.push(text));
+  for (const hop of keyPress(9)) writer.add(hop);
+  writer.end();
+  const { traceEvents } = JSON.parse(parts.join(""));
+  const lanes = traceEvents.filter(({ name }) => name === "thread_name").map(({ args }) => args.name);
+  assert.deepEqual(lanes, ["i80420", "pic0", "ioapic0", "router0", "lapic0", "cpu0"]);
+  const flow = traceEvents.filter(({ name }) => name === "journey");
+  assert.deepEqual([flow[0].ph, ...new Set(flow.slice(1).map(({ ph }) => ph))], ["s", "t"]);
+  assert.ok(flow.every(({ id }) => id === 9));
+  assert.deepEqual(
+    traceEvents.filter(({ cat }) => cat === "handler").map(({ ph }) => ph),
+    ["B", "E"],
+  );
+});
+
+test("a trace file is read back, and damage is refused", () => {
+  const bytes = new Uint8Array(32 + 48);
+  bytes.set(traceHeader());
+  new DataView(bytes.buffer).setUint32(32 + 32, 77, true);
+  assert.equal(readTrace(bytes)[0].cause, 77);
+  assert.equal(decodeRecords(bytes.subarray(32)).length, 1);
+  assert.throws(() => readTrace(bytes.subarray(1)), /not a Lapwing trace/);
+  assert.throws(() => readTrace(bytes.subarray(0, 60)), /cut short/);
+  bytes[8] = 9;
+  assert.throws(() => readTrace(bytes), /version 9/);
+});
