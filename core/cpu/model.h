@@ -1,4 +1,5 @@
-// A CPU model: what CPUID says and which features exist. Filled from a table of named models and +f,-f switches.
+// A CPU model: what CPUID says and which features exist. Filled from a table of named models and +f,-f
+// switches.
 #pragma once
 
 #include <string>
@@ -11,7 +12,18 @@ namespace lapwing {
 
 // CPUID feature words that switches address. The order is the index into CpuModel::words.
 enum class FeatureWord : u8 {
-  k1Edx, k1Ecx, k7Ebx, k7Ecx, k7Edx, k7_2Edx, k80000001Edx, k80000001Ecx, k80000007Edx, kDEax, kArchCapabilities, kCount
+  k1Edx,
+  k1Ecx,
+  k7Ebx,
+  k7Ecx,
+  k7Edx,
+  k7_2Edx,
+  k80000001Edx,
+  k80000001Ecx,
+  k80000007Edx,
+  kDEax,
+  kArchCapabilities,
+  kCount
 };
 
 // Rows of features.inc: FEATURE(name, word, bit, "QEMU's spelling").
