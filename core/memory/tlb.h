@@ -51,8 +51,8 @@ class Tlb {
 
   void flush_all();
   void flush_non_global();
-  // INVLPG: all of the page that holds `linear`, which fills many entries when it is a large one (SDM vol. 3, "Operations
-  // that Invalidate TLBs and Paging-Structure Caches").
+  // INVLPG: all of the page that holds `linear`, which fills many entries when it is a large one (SDM vol. 3,
+  // "Operations that Invalidate TLBs and Paging-Structure Caches").
   void flush_page(u64 linear);
   // To be called when an entry of a large page is filled.
   void note_large_page(u64 linear, u8 page_shift) { large_regions_[region_slot(linear, page_shift)] = true; }

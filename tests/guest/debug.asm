@@ -1,5 +1,6 @@
 ; mode: protected
-; Single-stepping, breakpoints of every kind, RF, shadows of MOV SS and STI, NMI blocking, external interrupts.
+; Single-stepping, breakpoints of every kind, RF, shadows of MOV SS and STI, NMI blocking, external
+; interrupts.
 %include "protected.inc"
 
 ; COUNTS how many #DB came, and the last DR6, in [debug_count] and [debug_status].

@@ -1,5 +1,6 @@
 ; mode: protected
-; Call gates with parameters, conforming code, far returns, task switches of both widths, nested tasks, I/O permission bitmap.
+; Call gates with parameters, conforming code, far returns, task switches of both widths, nested tasks,
+; I/O permission bitmap.
 %include "protected.inc"
 
 ; SET_CALL_GATE selector, offset, access byte, parameters

@@ -1,11 +1,13 @@
-// Runs every assembled program of this folder on a bare machine and compares the end with the program's header:
+// Runs every assembled program of this folder on a bare machine and compares the end with the program's
+// header:
 //   ; mode: real | protected | long     the state it starts in at 1000h (bare_machine.h)
 //   ; cpu: NAME                         CPU model, "lapwing" if absent
 //   ; end: halt | shutdown              "halt" if absent
 //   ; expect: rax=600D rbx=1 [2000]=5   registers and 32-bit words of memory at the end, in hexadecimal
-// Programs check themselves (check.inc): they halt with RAX = 600Dh, or behind the check that failed (RIP; nasm -l lists
-// addresses from 0 where RIP starts at 1000h). Port F0h raises NMI, F1h a maskable interrupt with the written vector, F2h lowers it.
-// Each program runs twice: in one go, and in slices of one instruction, with the same end.
+// Programs check themselves (check.inc): they halt with RAX = 600Dh, or behind the check that failed (RIP;
+// nasm -l lists addresses from 0 where RIP starts at 1000h). Port F0h raises NMI, F1h a maskable interrupt
+// with the written vector, F2h lowers it. Each program runs twice: in one go, and in slices of one
+// instruction, with the same end.
 #include <algorithm>
 #include <filesystem>
 #include <fstream>

@@ -1,5 +1,6 @@
 ; mode: long
-; 64-bit mode: frames, IST, canonical checks, null SS, IRETQ, far transfers, SYSCALL and SYSENTER, compatibility mode.
+; 64-bit mode: frames, IST, canonical checks, null SS, IRETQ, far transfers, SYSCALL and SYSENTER,
+; compatibility mode.
 %include "long.inc"
 
 NOT_CANONICAL equ 1000000000000h

@@ -1,5 +1,6 @@
 ; mode: long
-; 4-level paging: every bit of the page-fault error code, accessed and dirty bits, WP, NX, SMEP, SMAP, protection keys, reserved
+; 4-level paging: every bit of the page-fault error code, accessed and dirty bits, WP, NX, SMEP, SMAP,
+; protection keys, reserved
 ; bits, INVLPG of small and large pages.
 %include "long.inc"
 

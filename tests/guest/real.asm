@@ -1,5 +1,6 @@
 ; mode: real
-; Real mode: interrupts through the vector table, faults without error code, limits and wraps, entering and leaving
+; Real mode: interrupts through the vector table, faults without error code, limits and wraps, entering
+; and leaving
 ; protected mode, unreal mode.
 %include "check.inc"
 bits 16

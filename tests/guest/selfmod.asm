@@ -1,5 +1,6 @@
 ; mode: long
-; Self-modifying code: the next instruction, another block, another page, through an alias, across a page boundary, by a string
+; Self-modifying code: the next instruction, another block, another page, through an alias, across a page
+; boundary, by a string
 ; instruction; a block that is running and a block that was left.
 %include "long.inc"
 

@@ -1,5 +1,6 @@
 ; mode: long
-; REP strings stop at page faults with their registers at the element reached, and go on afterwards; interrupts come between
+; REP strings stop at page faults with their registers at the element reached, and go on afterwards;
+; interrupts come between
 ; iterations.
 %include "long.inc"
 

@@ -1,5 +1,6 @@
 ; mode: protected
-; Virtual-8086 mode: entry by IRETD, exits by faults and INT, IOPL-sensitive instructions, VME redirection and virtual IF.
+; Virtual-8086 mode: entry by IRETD, exits by faults and INT, IOPL-sensitive instructions, VME redirection
+; and virtual IF.
 %include "protected.inc"
 
 V86_CODE equ 9000h
