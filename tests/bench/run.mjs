@@ -12,7 +12,7 @@ import { parseArgs } from "node:util";
 import { findGuest } from "../../assets/guests.mjs";
 import { build } from "../../assets/setup/build.mjs";
 import { SetupError, runMain, writeAtomic } from "../../assets/setup/cache.mjs";
-import { capture, show } from "../../assets/setup/process.mjs";
+import { capture, findProgram, show } from "../../assets/setup/process.mjs";
 import { initrdWithPrograms, kBenchPrograms } from "../programs/build.mjs";
 import { listPeers } from "./peers.mjs";
 import { summarize, table } from "./report.mjs";
@@ -124,7 +124,7 @@ function disagreements(rows) {
 function versions() {
   return {
     node: process.versions.node,
-    qemu: capture("qemu-system-x86_64", ["--version"]).split("\n")[0],
+    qemu: findProgram("qemu-system-x86_64") && capture("qemu-system-x86_64", ["--version"]).split("\n")[0],
     v86: JSON.parse(fs.readFileSync(path.join(kRoot, "node_modules/v86/package.json"), "utf8")).version,
   };
 }
