@@ -1,6 +1,7 @@
-// Reads RTC, HPET, ACPI PM timer, TSC and the kernel's own clock at an RTC second, sleeps, and reads them again at a
-// later RTC second. Prints what each has advanced; the reader converts and compares. x86-64 only (64-bit HPET reads).
-// Needs root, /dev/mem and I/O privilege. PM timer: FADT's block at 0x608, 24 bits that wrap every 4.7 s.
+// Reads RTC, HPET, ACPI PM timer, TSC and the kernel's own clock at an RTC second, sleeps, and reads them
+// again at a later RTC second. Prints what each has advanced; the reader converts and compares. x86-64 only
+// (64-bit HPET reads). Needs root, /dev/mem and I/O privilege. PM timer: FADT's block at 0x608, 24 bits that
+// wrap every 4.7 s.
 #include "guest.h"
 
 enum { kRtcIndex = 0x70, kRtcData = 0x71, kRegisterA = 10, kUpdating = 0x80, kPmTimer = 0x608 };

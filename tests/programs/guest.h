@@ -1,5 +1,6 @@
 // What the guest programs stand on: Linux system calls and a little output, without a C library.
-// i386 (int 0x80) and x86-64 (syscall); see start.c for the entry point and what the compiler expects to find.
+// i386 (int 0x80) and x86-64 (syscall); see start.c for the entry point and what the compiler expects to
+// find.
 #pragma once
 
 typedef unsigned char u8;

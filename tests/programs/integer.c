@@ -1,5 +1,5 @@
-// Integer work of four kinds in turn, no string instructions: a linked list is searched and sorted, matrices are
-// multiplied, a state machine scans text, and a CRC runs bit by bit over the results.
+// Integer work of four kinds in turn, no string instructions: a linked list is searched and sorted, matrices
+// are multiplied, a state machine scans text, and a CRC runs bit by bit over the results.
 #include "guest.h"
 
 enum { kNodes = 256, kSize = 12, kText = 600 };
@@ -93,16 +93,11 @@ static enum State step(enum State state, char c) {
       if (is_digit) return kInteger;
       if (c == '+' || c == '-') return kSign;
       return c == '.' ? kFraction : kInvalid;
-    case kSign:
-      return is_digit ? kInteger : c == '.' ? kFraction : kInvalid;
-    case kInteger:
-      return is_digit ? kInteger : c == '.' ? kFraction : c == 'e' ? kExponent : kInvalid;
-    case kFraction:
-      return is_digit ? kFraction : c == 'e' ? kExponent : kInvalid;
-    case kExponent:
-      return is_digit || c == '-' ? kExponent : kInvalid;
-    default:
-      return kInvalid;
+    case kSign: return is_digit ? kInteger : c == '.' ? kFraction : kInvalid;
+    case kInteger: return is_digit ? kInteger : c == '.' ? kFraction : c == 'e' ? kExponent : kInvalid;
+    case kFraction: return is_digit ? kFraction : c == 'e' ? kExponent : kInvalid;
+    case kExponent: return is_digit || c == '-' ? kExponent : kInvalid;
+    default: return kInvalid;
   }
 }
 

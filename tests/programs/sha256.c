@@ -14,7 +14,9 @@ static const u32 kRound[64] = {
 enum { kBlocks = 64 };
 static u32 buffer[kBlocks][16];
 
-static u32 rotate(u32 value, int count) { return (value >> count) | (value << (32 - count)); }
+static u32 rotate(u32 value, int count) {
+  return (value >> count) | (value << (32 - count));
+}
 
 static void compress(u32 hash[8], const u32 block[16]) {
   u32 w[64];
@@ -38,7 +40,8 @@ static void compress(u32 hash[8], const u32 block[16]) {
 
 int main(int argc, char** argv) {
   u32 rounds = work_argument(argc, argv, 8000);
-  u32 hash[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+  u32 hash[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
   u32 seed = 1;
   for (int i = 0; i < kBlocks * 16; i++) buffer[i / 16][i % 16] = next_random(&seed);
   for (u32 i = 0; i < rounds; i++) {

@@ -61,13 +61,17 @@ void* map(word size, word protection, word flags, int file, word offset) {
 }
 #endif
 
-long call(enum Call number, word a, word b, word c, word d) { return raw_call(number, a, b, c, d, 0, 0); }
+long call(enum Call number, word a, word b, word c, word d) {
+  return raw_call(number, a, b, c, d, 0, 0);
+}
 
 void leave(int status) {
   for (;;) call(kExit, (word)status, 0, 0, 0);
 }
 
-__attribute__((used)) void start_main(int argc, char** argv) { leave(main(argc, argv)); }
+__attribute__((used)) void start_main(int argc, char** argv) {
+  leave(main(argc, argv));
+}
 
 void print(const char* text) {
   word length = 0;

@@ -1,5 +1,5 @@
-// The kernel's paths: a short system call in a loop, a byte that goes back and forth between two processes through
-// pipes, and fork with wait.
+// The kernel's paths: a short system call in a loop, a byte that goes back and forth between two processes
+// through pipes, and fork with wait.
 #include "guest.h"
 
 static u32 call_loop(u32 count) {
