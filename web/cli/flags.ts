@@ -96,7 +96,7 @@ const rows: Record<GroupName, Row[]> = {
     ["-D", "FILE", "where -d writes"],
     ["--stats", "FILE.json", "instructions, times, MIPS, memory at the end"],
     ["--hash-every", "N", "print a hash of the whole state every N instructions"],
-    ["--trace-irq", "FILE", "every hop of every interrupt: .json (Perfetto) or .ndjson"],
+    ["--trace-irq", "FILE", "every hop of every interrupt: .json (Perfetto), .ndjson or .lwtrace"],
     ["--patience", "SEED", "return to the host at random moments (the run must not change)"],
   ],
   other: [

@@ -315,7 +315,7 @@ const markup = `
   <table><tbody class="hops"></tbody></table>
   <p><button type="button" data-irq="ask">Ask the guest (cat /proc/interrupts)</button></p>
   <table class="guest" hidden>
-    <thead><tr><th scope="col">Guest's line</th><th scope="col">Guest counts</th><th scope="col">Handlers seen here</th></tr></thead>
+    <thead><tr><th scope="col">Guest's line</th><th scope="col">Guest counts</th><th scope="col">Entered by now</th></tr></thead>
     <tbody></tbody>
   </table>
   <h3>Controllers</h3>
