@@ -4,8 +4,11 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 #include <unistd.h>
+
+#include <cinttypes>
 #include <csignal>
 #include <cstdio>
+#include <fstream>
 
 namespace lapwing::differential {
 
@@ -163,6 +166,11 @@ void* map_fixed(u64 address, u64 size, int protection, int flags, int file) {
   return mmap(reinterpret_cast<void*>(address), size, protection, flags | MAP_FIXED | MAP_POPULATE, file, 0);
 }
 
+bool is_test_page(u64 address) {
+  return address - kCodeBase < kCodeSize || address - kDataBase < kDataSize ||
+         address - kConstantBase < kConstantSize;
+}
+
 // The same pages twice: at `address` with `protection`, and writable somewhere else (returned).
 u8* map_twice(u64 address, u64 size, int protection) {
   const int file = memfd_create("differential", 0);
@@ -192,6 +200,14 @@ bool install_handlers() {
 
 }  // namespace
 
+bool Native::owns(u64 address) const {
+  constexpr u64 kMargin = 16u << 20;  // heap and stack grow
+  for (const Range& range : own_ranges_) {
+    if (address + kMargin >= range.first && address < range.end + kMargin) return true;
+  }
+  return false;
+}
+
 bool Native::set_up() {
   constexpr unsigned kFsgsbase = 1;
   unsigned a, b, c, d;
@@ -213,6 +229,12 @@ bool Native::set_up() {
   }
   std::memcpy(reinterpret_cast<void*>(kStubBase), differential_enter,
               static_cast<std::size_t>(differential_end - differential_enter));
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    Range range{};
+    if (std::sscanf(line.c_str(), "%" SCNx64 "-%" SCNx64, &range.first, &range.end) != 2) continue;
+    if (!is_test_page(range.first) && range.first >> 63 == 0) own_ranges_.push_back(range);
+  }
   // 32-bit code takes DS and ES from here; 64-bit code does not look at them.
   asm volatile("mov %0, %%ds\n mov %0, %%es" : : "r"(static_cast<unsigned>(kStack)));
   return true;

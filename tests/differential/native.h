@@ -12,6 +12,9 @@ class Native {
  public:
   // False: this host cannot (message on stderr).
   bool set_up();
+  // Whether the host process itself has memory at or near an address: a sequence that gets there is not
+  // comparable, and must not run.
+  bool owns(u64 address) const;
   Outcome run(const Sequence& sequence, const std::vector<u8>& code, Memory& memory);
   // "GenuineIntel" and the like.
   static std::string vendor();
@@ -21,6 +24,11 @@ class Native {
  private:
   u8* code_alias_ = nullptr;  // the code pages, writable
   u8* constants_alias_ = nullptr;
+  struct Range {
+    u64 first;
+    u64 end;
+  };
+  std::vector<Range> own_ranges_;
 };
 
 }  // namespace lapwing::differential

@@ -6,7 +6,10 @@ import { fileURLToPath } from "node:url";
 import { spawn } from "node:child_process";
 import test from "node:test";
 
-const kProgram = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../build/native/differential");
+const kProgram = path.resolve(
+  path.dirname(fileURLToPath(import.meta.url)),
+  "../../build/native/differential",
+);
 const kSequences = 1_000_000;
 const kMaxSeed = 2 ** 48;
 
@@ -20,13 +23,17 @@ function run(seed, count) {
   });
 }
 
-test("random sequences end alike on the host and in the interpreter", { skip: process.arch !== "x64" }, async (t) => {
-  const workers = os.availableParallelism();
-  const seeds = Array.from({ length: workers }, () => Math.floor(Math.random() * kMaxSeed) + 1);
-  const results = await Promise.all(seeds.map((seed) => run(seed, Math.ceil(kSequences / workers))));
-  for (const { status, output } of results) {
-    t.diagnostic(output.trim().split("\n")[0]);
-    assert.equal(status, 0, output);
-    assert.match(output, / 0 differences/);
-  }
-});
+test(
+  "random sequences end alike on the host and in the interpreter",
+  { skip: process.arch !== "x64" },
+  async (t) => {
+    const workers = os.availableParallelism();
+    const seeds = Array.from({ length: workers }, () => Math.floor(Math.random() * kMaxSeed) + 1);
+    const results = await Promise.all(seeds.map((seed) => run(seed, Math.ceil(kSequences / workers))));
+    for (const { status, output } of results) {
+      t.diagnostic(output.trim().split("\n")[0]);
+      assert.equal(status, 0, output);
+      assert.match(output, / 0 differences/);
+    }
+  },
+);
