@@ -123,7 +123,7 @@ void Ps2Mouse::write(u8 value) {
   if (value == kResend) return answer(last_sent_);
   queue_.clear();
   if (value == kReset) reset();
-  if (value < kScaling1 && value != kReset) return answer(kResend);
+  if (value < kScaling1) return answer(kResend);
   answer(kAcknowledge);
   switch (value) {
     case kScaling1: double_scaling_ = false; break;
