@@ -42,7 +42,8 @@ struct FieldInfo {
   u8 width;
 };
 
-// One register of a device: its name in the manual's spelling, where it lies, its fields and the manual's section.
+// One register of a device: its name in the manual's spelling, where it lies, its fields and the manual's
+// section.
 struct RegisterInfo {
   const char* name;
   u32 offset;

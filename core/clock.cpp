@@ -45,7 +45,9 @@ void Clock::run_due_timers() {
   }
 }
 
-void Clock::add(Timer* timer) { timers_.push_back(timer); }
+void Clock::add(Timer* timer) {
+  timers_.push_back(timer);
+}
 
 void Clock::remove(Timer* timer) {
   std::erase(timers_, timer);
@@ -80,7 +82,9 @@ Timer::Timer(Clock& clock, std::function<void(u64)> fire) : clock_(clock), fire_
   clock_.add(this);
 }
 
-Timer::~Timer() { clock_.remove(this); }
+Timer::~Timer() {
+  clock_.remove(this);
+}
 
 void Timer::arm(u64 deadline_ns) {
   deadline_ = deadline_ns;

@@ -1,5 +1,6 @@
 // Virtual time and the timer queue. Time inside the machine is a function of retired instructions:
-//   now = anchor + (instructions since the anchor) * (ns per instruction), plus charges and jumps made while halted.
+//   now = anchor + (instructions since the anchor) * (ns per instruction), plus charges and jumps made while
+//   halted.
 // Host time never enters here; a host that wants real time changes the rate between slices.
 #pragma once
 
@@ -52,8 +53,8 @@ class Clock final : public Saveable {
   // Instructions to retire until now_ns() >= deadline; 0 if it has passed, kNever for kNever.
   u64 instructions_until(u64 deadline_ns) const;
 
-  // Changes whenever time jumped, was charged, changed its rate, or a deadline was armed: a slice planned before must
-  // be planned again.
+  // Changes whenever time jumped, was charged, changed its rate, or a deadline was armed: a slice planned
+  // before must be planned again.
   u64 epoch() const { return epoch_; }
   // Earliest armed deadline, kNever if none.
   u64 next_deadline() const { return next_deadline_; }
@@ -80,7 +81,8 @@ class Clock final : public Saveable {
   std::vector<Timer*> timers_;
 };
 
-// One deadline of a device. The owner saves and restores it with save()/load(); construction order breaks ties.
+// One deadline of a device. The owner saves and restores it with save()/load(); construction order breaks
+// ties.
 class Timer {
  public:
   // `fire` gets the deadline that was due (a periodic device re-arms relative to it, so it never drifts).

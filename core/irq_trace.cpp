@@ -35,9 +35,13 @@ void IrqTrace::start(std::size_t capacity, bool overwrite) {
   overwrite_ = overwrite;
 }
 
-void IrqTrace::stop() { start(0, false); }
+void IrqTrace::stop() {
+  start(0, false);
+}
 
-bool IrqTrace::wants_drain() const { return !overwrite_ && !ring_.empty() && size_ * 4 >= ring_.size() * 3; }
+bool IrqTrace::wants_drain() const {
+  return !overwrite_ && !ring_.empty() && size_ * 4 >= ring_.size() * 3;
+}
 
 std::size_t IrqTrace::drain(IrqEvent* out, std::size_t max) {
   std::size_t moved = 0;

@@ -1,5 +1,6 @@
-// The interrupt event stream: every hop of every interrupt appends one fixed-size record to a ring. The ring and the
-// counters are not machine state; cause ids are (they are assigned whether or not anybody listens, and saved).
+// The interrupt event stream: every hop of every interrupt appends one fixed-size record to a ring. The ring
+// and the counters are not machine state; cause ids are (they are assigned whether or not anybody listens,
+// and saved).
 #pragma once
 
 #include <array>
@@ -35,44 +36,62 @@ enum class IrqEventKind : u8 {
   kLapicIsr = 16,        // acknowledged: IRR to ISR; vector
   kLapicEoi = 17,        // highest ISR cleared; vector
   kLapicEoiBroadcast = 18,
-  kLapicSpurious = 19,    // the spurious vector was delivered
-  kLapicMasked = 20,      // LVT entry masked; line = LVT offset
-  kLapicDisabled = 21,    // message refused: software- or hardware-disabled
-  kLvtFired = 22,         // line = LVT register offset; vector
-  kIpiSent = 23,          // data = ICR
-  kInit = 24,             // INIT accepted by the CPU
-  kSipi = 25,             // vector = start page
-  kNmi = 26,              // NMI pending at the CPU
-  kExtInt = 27,           // INTR of the PIC reaches the CPU through LINT0 or directly
-  kCpuVector = 28,        // the CPU enters the handler; rip = interrupted, data = handler
-  kCpuException = 29,     // vector; data = error code
+  kLapicSpurious = 19,  // the spurious vector was delivered
+  kLapicMasked = 20,    // LVT entry masked; line = LVT offset
+  kLapicDisabled = 21,  // message refused: software- or hardware-disabled
+  kLvtFired = 22,       // line = LVT register offset; vector
+  kIpiSent = 23,        // data = ICR
+  kInit = 24,           // INIT accepted by the CPU
+  kSipi = 25,           // vector = start page
+  kNmi = 26,            // NMI pending at the CPU
+  kExtInt = 27,         // INTR of the PIC reaches the CPU through LINT0 or directly
+  kCpuVector = 28,      // the CPU enters the handler; rip = interrupted, data = handler
+  kCpuException = 29,   // vector; data = error code
   kCpuHalt = 30,
   kCpuWake = 31,
-  kRegisterWrite = 32,    // device-register write: device, line = register offset, data = value
-  kDeviceRaise = 33,      // a device-internal cause, before its mask; line = GSI
+  kRegisterWrite = 32,  // device-register write: device, line = register offset, data = value
+  kDeviceRaise = 33,    // a device-internal cause, before its mask; line = GSI
   kSmi = 34,
 };
 constexpr unsigned kIrqEventKinds = 35;
 
 // Who appended a record. Values are part of the trace file format: append only.
 enum class DeviceId : u8 {
-  kNone = 0, kCpu, kPic, kIoapic, kLapic, kPit, kRtc, kHpet, kAcpiPm, kUart, kI8042, kIde, kNvme, kPci, kVirtio,
-  kRouter, kVga, kFwCfg, kTestDevice, kDma,
+  kNone = 0,
+  kCpu,
+  kPic,
+  kIoapic,
+  kLapic,
+  kPit,
+  kRtc,
+  kHpet,
+  kAcpiPm,
+  kUart,
+  kI8042,
+  kIde,
+  kNvme,
+  kPci,
+  kVirtio,
+  kRouter,
+  kVga,
+  kFwCfg,
+  kTestDevice,
+  kDma,
 };
 
 // One record, 48 bytes, little-endian; the host reads the ring in place.
 struct IrqEvent {
   u64 instructions;
   u64 ns;
-  u64 rip;       // of the CPU that was executing
+  u64 rip;  // of the CPU that was executing
   u64 data;
   u32 cause;
   u32 line;
-  u16 vector;    // 0xFFFF = none
-  u8 kind;       // IrqEventKind
-  u8 cpu;        // the CPU concerned; 0xFF = none
-  u8 device;     // DeviceId
-  u8 instance;   // IOAPIC or UART number...
+  u16 vector;   // 0xFFFF = none
+  u8 kind;      // IrqEventKind
+  u8 cpu;       // the CPU concerned; 0xFF = none
+  u8 device;    // DeviceId
+  u8 instance;  // IOAPIC or UART number...
   u16 reserved;
 };
 static_assert(sizeof(IrqEvent) == 48);

@@ -1,4 +1,5 @@
-// Result<T>: a value or one sentence a user can act on. For failures of the host's side (files, images, memory).
+// Result<T>: a value or one sentence a user can act on. For failures of the host's side (files, images,
+// memory).
 #pragma once
 
 #include <optional>

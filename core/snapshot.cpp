@@ -61,7 +61,9 @@ u64 StateHash::value() const {
   return result * kMultiplier;
 }
 
-void StateWriter::put_u8(u8 value) { sink_.bytes(&value, 1); }
+void StateWriter::put_u8(u8 value) {
+  sink_.bytes(&value, 1);
+}
 
 void StateWriter::put_u16(u16 value) {
   put_u8(static_cast<u8>(value));
@@ -172,7 +174,8 @@ Result<std::vector<SnapshotSection>> decode_snapshot(const u8* data, std::size_t
     total.add(&hash, sizeof hash);
     sections.push_back(std::move(section));
   }
-  if (in.get_u64() != total.value() || !in.ok()) return Error{"the snapshot is damaged at its end; save it again"};
+  if (in.get_u64() != total.value() || !in.ok())
+    return Error{"the snapshot is damaged at its end; save it again"};
   return sections;
 }
 

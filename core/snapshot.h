@@ -1,8 +1,9 @@
-// Saved state: named, versioned, checksummed sections of little-endian plain data. The same writer feeds the state
-// hash, so whatever is saved is also what two machines are compared by.
+// Saved state: named, versioned, checksummed sections of little-endian plain data. The same writer feeds the
+// state hash, so whatever is saved is also what two machines are compared by.
 //
-// Layout of a snapshot: "LWSNAP01", then per section {u32 name length, name, u32 version, u64 size, bytes, u64 hash
-// of name, version and bytes}, ended by a section of empty name whose hash covers all section hashes.
+// Layout of a snapshot: "LWSNAP01", then per section {u32 name length, name, u32 version, u64 size, bytes,
+// u64 hash of name, version and bytes}, ended by a section of empty name whose hash covers all section
+// hashes.
 #pragma once
 
 #include <string>
@@ -72,8 +73,9 @@ class StateReader {
   bool ok_ = true;
 };
 
-// Anything whose state is saved. load() must accept only what save() of the same version can produce, and may leave
-// the object changed when it fails: the caller loads into a fresh machine and swaps only after full success.
+// Anything whose state is saved. load() must accept only what save() of the same version can produce, and may
+// leave the object changed when it fails: the caller loads into a fresh machine and swaps only after full
+// success.
 class Saveable {
  public:
   virtual ~Saveable() = default;

@@ -17,7 +17,8 @@ using i64 = std::int64_t;
 __extension__ typedef unsigned __int128 u128;
 __extension__ typedef __int128 i128;
 
-// Reports a broken invariant of the engine to the host and stops; never returns. Never reachable by guest input.
+// Reports a broken invariant of the engine to the host and stops; never returns. Never reachable by guest
+// input.
 [[noreturn]] void engine_failure(const char* file, int line, const char* condition);
 
 }  // namespace lapwing

@@ -27,8 +27,8 @@ class Device : public Saveable {
   virtual std::vector<RegisterValue> registers() const { return {}; }
 };
 
-// A chip with I/O ports. `port` is absolute; size 1, 2 or 4 as the CPU issued it. The bus splits an access that spans
-// several owners into bytes.
+// A chip with I/O ports. `port` is absolute; size 1, 2 or 4 as the CPU issued it. The bus splits an access
+// that spans several owners into bytes.
 class PortDevice {
  public:
   virtual ~PortDevice() = default;

@@ -1,5 +1,6 @@
-// Wires and messages between devices and interrupt controllers. Lines are levels; edges are derived inside the
-// controllers. No device calls a controller or a CPU: it drives an IrqPin, or sends an InterruptMessage to a sink.
+// Wires and messages between devices and interrupt controllers. Lines are levels; edges are derived inside
+// the controllers. No device calls a controller or a CPU: it drives an IrqPin, or sends an InterruptMessage
+// to a sink.
 #pragma once
 
 #include "core/irq_trace.h"
@@ -62,8 +63,8 @@ class IrqPin {
 };
 
 // An interrupt on its way to local APICs, in MSI format (SDM vol. 3, "Message Address/Data Register Format").
-// Address: 0xFEE in bits 31:20, destination ID 19:12 (bits 63:40 carry ID bits 31:8 when x2APIC is used), redirection
-// hint 3, destination mode 2. Data: vector 7:0, delivery mode 10:8, level 14, trigger mode 15.
+// Address: 0xFEE in bits 31:20, destination ID 19:12 (bits 63:40 carry ID bits 31:8 when x2APIC is used),
+// redirection hint 3, destination mode 2. Data: vector 7:0, delivery mode 10:8, level 14, trigger mode 15.
 struct InterruptMessage {
   u64 address = 0;
   u32 data = 0;

@@ -21,7 +21,9 @@ bool is_branch(const Instruction& in) {
   return (attributes & kAttrRepBranch) != 0 && (in.prefixes & (kPrefixRep | kPrefixRepne)) != 0;
 }
 
-DecodeMode decode_mode(const ModeKey& mode) { return DecodeMode{.code_size = mode.code_size, .flat = mode.flat}; }
+DecodeMode decode_mode(const ModeKey& mode) {
+  return DecodeMode{.code_size = mode.code_size, .flat = mode.flat};
+}
 
 }  // namespace
 
@@ -43,10 +45,11 @@ BlockCache::BlockCache(PhysicalMemory& memory)
   memory.on_code_write([this](u64 address, u64 size) { invalidate(address, size); });
 }
 
-// Bytes from `physical` on, up to the page's end or, with a second page, beyond it. Through the memory map where the
-// page is not RAM or ROM.
+// Bytes from `physical` on, up to the page's end or, with a second page, beyond it. Through the memory map
+// where the page is not RAM or ROM.
 unsigned BlockCache::fetch_bytes(u64 physical, u64 second_page, u8 (&buffer)[32]) {
-  const auto in_first = static_cast<unsigned>(std::min<u64>(kPageSize - (physical & kPageMask), kMaxInstructionBytes));
+  const auto in_first =
+      static_cast<unsigned>(std::min<u64>(kPageSize - (physical & kPageMask), kMaxInstructionBytes));
   const unsigned total = second_page == kNoSecondPage ? in_first : kMaxInstructionBytes;
   for (unsigned i = 0; i < total; ++i) {
     const u64 address = i < in_first ? physical + i : second_page + (i - in_first);
@@ -74,7 +77,8 @@ bool BlockCache::decode_one(u64 physical, const ModeKey& mode, u64 second_page, 
 Block* BlockCache::build(u64 physical, const ModeKey& mode, u64 second_page) {
   const u8* page = memory_.readable_page(physical);
   if (page == nullptr) return nullptr;
-  if (used_blocks_ == kArenaBlocks || used_instructions_ + kMaxBlockInstructions + 1 > kArenaInstructions) flush();
+  if (used_blocks_ == kArenaBlocks || used_instructions_ + kMaxBlockInstructions + 1 > kArenaInstructions)
+    flush();
 
   const auto start = static_cast<unsigned>(physical & kPageMask);
   Instruction* first = &instructions_[used_instructions_];

@@ -1,6 +1,6 @@
-// Decoded code, cached by physical page: blocks of consecutive instructions ending at a branch, at an instruction that
-// changes what decoding or events depend on, or at the end of the page. Not machine state: dropping everything at any
-// time changes nothing a guest can see. Shared by all CPUs.
+// Decoded code, cached by physical page: blocks of consecutive instructions ending at a branch, at an
+// instruction that changes what decoding or events depend on, or at the end of the page. Not machine state:
+// dropping everything at any time changes nothing a guest can see. Shared by all CPUs.
 #pragma once
 
 #include <memory>
@@ -12,8 +12,8 @@
 
 namespace lapwing {
 
-// What decoding depends on, packed. User and supervisor code are kept apart so that a link between blocks never
-// crosses a privilege change.
+// What decoding depends on, packed. User and supervisor code are kept apart so that a link between blocks
+// never crosses a privilege change.
 struct ModeKey {
   u8 code_size;  // 2, 4, 8
   bool flat;     // see DecodeMode
@@ -44,7 +44,8 @@ struct Block {
 constexpr u64 kNoSecondPage = ~0ull;
 constexpr unsigned kMaxBlockInstructions = 64;
 
-// The pseudo-instruction that closes a block after its last real instruction; `leave`: the run loop looks for events.
+// The pseudo-instruction that closes a block after its last real instruction; `leave`: the run loop looks for
+// events.
 Instruction closing_instruction(const Instruction& last, bool leave);
 
 class BlockCache {
@@ -59,15 +60,16 @@ class BlockCache {
     }
     return nullptr;
   }
-  // Decodes a block starting at `physical`. An instruction that leaves the page makes a block of its own, whose tail
-  // lies at the start of `second_page` (kNoSecondPage: not known yet; the result is then nullptr and the caller
-  // translates the next page and asks again).
+  // Decodes a block starting at `physical`. An instruction that leaves the page makes a block of its own,
+  // whose tail lies at the start of `second_page` (kNoSecondPage: not known yet; the result is then nullptr
+  // and the caller translates the next page and asks again).
   Block* build(u64 physical, const ModeKey& mode, u64 second_page);
-  // Decodes just the instruction at `physical`, followed by a leaving pseudo-instruction, into `out[0..1]`. Bytes that are not
-  // RAM are read through the memory map. False: needs second_page.
+  // Decodes just the instruction at `physical`, followed by a leaving pseudo-instruction, into `out[0..1]`.
+  // Bytes that are not RAM are read through the memory map. False: needs second_page.
   bool decode_one(u64 physical, const ModeKey& mode, u64 second_page, Instruction (&out)[2]);
 
-  // Drops the blocks that overlap [address, address + size) and un-marks the bytes that no block uses any more.
+  // Drops the blocks that overlap [address, address + size) and un-marks the bytes that no block uses any
+  // more.
   void invalidate(u64 address, u64 size);
   void flush();
 

@@ -10,8 +10,8 @@ namespace lapwing {
 
 namespace {
 
-// A guest whose exception handler faults on its first instruction never retires one; after so many deliveries run()
-// returns so that the host keeps control.
+// A guest whose exception handler faults on its first instruction never retires one; after so many deliveries
+// run() returns so that the host keeps control.
 constexpr unsigned kMaxDeliveriesWithoutProgress = 1000;
 
 bool is_contributory(u8 vector) {
@@ -25,7 +25,8 @@ bool makes_double_fault(u8 first, u8 second) {
 }
 
 bool is_repeated_string(const Instruction& in) {
-  return (op_info(in.op).attributes & kAttrRepBranch) != 0 && (in.prefixes & (kPrefixRep | kPrefixRepne)) != 0;
+  return (op_info(in.op).attributes & kAttrRepBranch) != 0 &&
+         (in.prefixes & (kPrefixRep | kPrefixRepne)) != 0;
 }
 
 }  // namespace
@@ -57,19 +58,20 @@ void Cpu::reset() {
 }
 
 void Cpu::init_reset() {
-  // What INIT leaves alone: XMM/x87 state, most MSRs, XCR0, CR0.CD/NW and the APIC (SDM vol. 3, table of states
-  // following power-up, reset, or INIT).
+  // What INIT leaves alone: XMM/x87 state, most MSRs, XCR0, CR0.CD/NW and the APIC (SDM vol. 3, table of
+  // states following power-up, reset, or INIT).
   const u64 cache_bits = state.cr0 & (cr0::kCd | cr0::kNw);
   for (u64& value : state.gpr) value = 0;
-  state.gpr[kRdx] = (model.family > 15 ? 15u : model.family) << 8 | (model.model & 0xF) << 4 | model.stepping |
-                    (model.model >> 4) << 16;
+  state.gpr[kRdx] = (model.family > 15 ? 15u : model.family) << 8 | (model.model & 0xF) << 4 |
+                    model.stepping | (model.model >> 4) << 16;
   set_status_flags(state, 0);
   state.rflags_rest = rflags::kFixed;
   state.rip = 0xFFF0;
   for (unsigned i = 0; i < kSegCount; ++i) {
     state.seg[i] = SegmentRegister{.base = 0, .limit = 0xFFFF, .selector = 0, .attributes = 0x93};
   }
-  state.seg[kCs] = SegmentRegister{.base = 0xFFFF0000, .limit = 0xFFFF, .selector = 0xF000, .attributes = 0x9B};
+  state.seg[kCs] =
+      SegmentRegister{.base = 0xFFFF0000, .limit = 0xFFFF, .selector = 0xF000, .attributes = 0x9B};
   state.seg[kLdtr].attributes = 0x82;
   state.seg[kTr].attributes = 0x8B;
   state.gdtr = DescriptorTable{.base = 0, .limit = 0xFFFF};
@@ -136,7 +138,8 @@ u64 Cpu::tsc(const Instruction& in) {
 }
 
 void Cpu::refresh_stamp() {
-  if (seen_invalidations_ == blocks_.invalidations() && seen_fetch_generation_ == tlb_.fetch_generation()) return;
+  if (seen_invalidations_ == blocks_.invalidations() && seen_fetch_generation_ == tlb_.fetch_generation())
+    return;
   seen_invalidations_ = blocks_.invalidations();
   seen_fetch_generation_ = tlb_.fetch_generation();
   link_stamp_ = blocks_.new_stamp();
@@ -171,8 +174,7 @@ void Cpu::run_blocks() {
       if (interruption_ == Interruption::kFault) deliver_fault();
       break;
     case Interpreter::End::kLeave:
-    case Interpreter::End::kInterrupted:
-      break;
+    case Interpreter::End::kInterrupted: break;
   }
 }
 
@@ -231,7 +233,8 @@ void Cpu::step() {
   const i64 beyond = in_shadow ? state.budget - 1 : 0;
   state.budget -= beyond;
   slice_budget_ -= beyond;
-  const bool done = Interpreter::run(*this, scratch_block_.get()) == Interpreter::End::kLeave || slow_completed_;
+  const bool done =
+      Interpreter::run(*this, scratch_block_.get()) == Interpreter::End::kLeave || slow_completed_;
   state.budget += beyond;
   slice_budget_ += beyond;
   if (!done) return;
@@ -328,7 +331,8 @@ void Cpu::nmi(CauseId cause) {
   nmi_cause_ = cause;
 }
 
-// There is no SMM: CPUID and SMRAM say so, and the chipset's SMI command port is handled by the power-management block.
+// There is no SMM: CPUID and SMRAM say so, and the chipset's SMI command port is handled by the
+// power-management block.
 void Cpu::smi(CauseId cause) {
   trace.add(IrqEventKind::kSmi, DeviceId::kCpu, {.cause = cause, .cpu = static_cast<u8>(index)});
 }

@@ -1,5 +1,6 @@
-// One logical processor: architectural state, translation, exceptions and interrupts, and the run loop over decoded
-// blocks. It knows its interrupt unit (local APIC), physical memory, ports and clock only through interfaces.
+// One logical processor: architectural state, translation, exceptions and interrupts, and the run loop over
+// decoded blocks. It knows its interrupt unit (local APIC), physical memory, ports and clock only through
+// interfaces.
 #pragma once
 
 #include <memory>
@@ -45,7 +46,7 @@ class Cpu final : public CpuPins, public Saveable {
     PortSpace& ports;
     BlockCache& blocks;
     const CpuModel& model;
-    unsigned index;     // 0 = bootstrap processor
+    unsigned index;  // 0 = bootstrap processor
     unsigned cpu_count;
   };
   explicit Cpu(const Wiring& wiring);
@@ -54,12 +55,13 @@ class Cpu final : public CpuPins, public Saveable {
   // The local APIC (or the adapter for a machine without one); set once, before the first run.
   void attach(InterruptUnit& unit) { unit_ = &unit; }
 
-  // RESET: power-on state of SDM vol. 3 table "IA-32 and Intel 64 Processor States Following Power-up, Reset, or INIT".
+  // RESET: power-on state of SDM vol. 3 table "IA-32 and Intel 64 Processor States Following Power-up, Reset,
+  // or INIT".
   void reset();
   void init_reset();
 
-  // Runs at most `max_instructions`, keeping the clock exact. Returns early when halted, after any access that may have
-  // changed time, deadlines or pending events, and after yielding instructions (PAUSE, HLT).
+  // Runs at most `max_instructions`, keeping the clock exact. Returns early when halted, after any access
+  // that may have changed time, deadlines or pending events, and after yielding instructions (PAUSE, HLT).
   void run(u64 max_instructions);
   bool halted() const { return state.activity != Activity::kRunning; }
   // True when run() would make progress: running, or halted with a wake-up event pending.
@@ -80,29 +82,34 @@ class Cpu final : public CpuPins, public Saveable {
   u64 next_rip(const Instruction& in) const { return wrap_rip(state.gpr[kRipSlot] + in.next_offset()); }
   u64 wrap_rip(u64 rip) const { return rip & rip_mask_; }
 
-  // Exceptions: recorded here, delivered by the run loop. All return false, so handlers can `return cpu.raise(...)`.
-  bool raise(Vector vector);                  // without error code
+  // Exceptions: recorded here, delivered by the run loop. All return false, so handlers can `return
+  // cpu.raise(...)`.
+  bool raise(Vector vector);  // without error code
   bool raise(Vector vector, u32 error_code);
   bool raise_page_fault(u64 linear, u32 error_code);
   bool raise_ud() { return raise(kUD); }
   bool raise_gp(u32 error_code = 0) { return raise(kGP, error_code); }
 
-  // Makes the clock, and the trace's idea of who executes, exact for the instruction `in` (it counts as not retired).
+  // Makes the clock, and the trace's idea of who executes, exact for the instruction `in` (it counts as not
+  // retired).
   void sync_time(const Instruction& in);
   u64 tsc(const Instruction& in);
 
-  // Slow path of memory accesses (access.h holds the fast one); false = interrupted. size <= 64, may cross a page.
+  // Slow path of memory accesses (access.h holds the fast one); false = interrupted. size <= 64, may cross a
+  // page.
   bool read_slow(u64 linear, void* out, unsigned size, bool stack, AccessMode mode);
   bool write_slow(u64 linear, const void* data, unsigned size, bool stack, AccessMode mode);
   // Write-checks all bytes without writing (read-modify-write, multi-part stores).
   bool probe_write(u64 linear, unsigned size, bool stack, AccessMode mode);
-  // Where the bytes of [linear, linear + size), which lie in one page, are in host memory, for bulk string operations;
-  // nullptr with no fault raised when they are not plain RAM for this access (use the ordinary path then).
+  // Where the bytes of [linear, linear + size), which lie in one page, are in host memory, for bulk string
+  // operations; nullptr with no fault raised when they are not plain RAM for this access (use the ordinary
+  // path then).
   u8* host_pointer(u64 linear, AccessType type, AccessMode mode);
   // Limit, type and presence checks of a legacy-mode segment; false = #GP / #SS raised.
   bool check_segment(u8 segment, u64 offset, unsigned size, bool write);
 
-  // Access mode of ordinary data accesses, and of accesses that are always supervisor (descriptor tables, TSS, IDT).
+  // Access mode of ordinary data accesses, and of accesses that are always supervisor (descriptor tables,
+  // TSS, IDT).
   AccessMode data_mode() const { return data_mode_; }
   AccessMode system_mode() const;
   TlbEntry* tlb_entries() const { return tlb_entries_; }
@@ -111,8 +118,8 @@ class Cpu final : public CpuPins, public Saveable {
   // Linear addresses are 32 bits wide outside 64-bit mode.
   u64 linear_mask() const { return linear_mask_; }
 
-  // Re-derives everything that depends on CPL, CR0, CR3, CR4, EFER, RFLAGS.AC/VM or segment registers: access mode,
-  // decoder mode, stack mask. Call after changing any of them.
+  // Re-derives everything that depends on CPL, CR0, CR3, CR4, EFER, RFLAGS.AC/VM or segment registers: access
+  // mode, decoder mode, stack mask. Call after changing any of them.
   void update_mode();
   void flush_tlb(bool including_global);
   void invalidate_page(u64 linear);
@@ -120,14 +127,15 @@ class Cpu final : public CpuPins, public Saveable {
   bool set_cr3(u64 value);
   void drop_write_tags(u64 physical_page) { tlb_.drop_write_tags(physical_page); }
 
-  // For handlers that halt, yield, or need the run loop to look for events (kAttrLeave rows already do the last).
+  // For handlers that halt, yield, or need the run loop to look for events (kAttrLeave rows already do the
+  // last).
   void halt() { state.activity = Activity::kHalted; }
   void yield_turn() { yielded_ = true; }
   void request_leave() { leave_ = true; }
   // A task switch has replaced the registers: faults raised from here on belong to the new task.
   void enter_new_task() { in_new_task_ = true; }
-  // The current instruction retires without a single-step trap (INT n), or whether there is one depends on TF as the
-  // instruction leaves it (SYSCALL, SYSRET).
+  // The current instruction retires without a single-step trap (INT n), or whether there is one depends on TF
+  // as the instruction leaves it (SYSCALL, SYSRET).
   void suppress_step_trap() { step_trap_ = StepTrap::kNever; }
   void step_trap_by_new_flag() { step_trap_ = StepTrap::kByNewFlag; }
   // A debug trap (DR6 bits) to be taken when the current instruction has retired.
@@ -148,7 +156,7 @@ class Cpu final : public CpuPins, public Saveable {
 
   // A place in guest memory as the slow path found it.
   struct HostPointer {
-    u8* pointer;   // nullptr: a device window
+    u8* pointer;  // nullptr: a device window
     u64 physical;
   };
 
@@ -228,7 +236,7 @@ class Cpu final : public CpuPins, public Saveable {
   std::unique_ptr<Block> scratch_block_;
   bool slow_mode_ = false;
   bool slow_completed_ = false;  // the instruction that run_slow() ran retired
-  unsigned deliveries_ = 0;  // since an instruction last retired
+  unsigned deliveries_ = 0;      // since an instruction last retired
   bool leave_ = false;
   bool in_new_task_ = false;
   bool yielded_ = false;

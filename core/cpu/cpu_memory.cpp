@@ -1,5 +1,5 @@
-// The slow path of memory accesses: translation, TLB fills, device windows, code pages, watched pages, page crossings;
-// and instruction fetch.
+// The slow path of memory accesses: translation, TLB fills, device windows, code pages, watched pages, page
+// crossings; and instruction fetch.
 #include <algorithm>
 #include <bit>
 #include <cstring>
@@ -21,7 +21,9 @@ bool is_simple_data(const SegmentRegister& segment) {
          segment.writable() && segment.is_code_or_data();
 }
 
-u64 page_of(u64 address) { return address & ~kPageMask; }
+u64 page_of(u64 address) {
+  return address & ~kPageMask;
+}
 
 }  // namespace
 
@@ -42,7 +44,9 @@ bool Cpu::raise_page_fault(u64 linear, u32 error_code) {
   return raise(kPF, error_code);
 }
 
-bool Cpu::raise_address(bool stack) { return raise(stack ? kSS : kGP, 0); }
+bool Cpu::raise_address(bool stack) {
+  return raise(stack ? kSS : kGP, 0);
+}
 
 bool Cpu::need_slow() {
   interruption_ = Interruption::kSlow;
@@ -88,12 +92,15 @@ void Cpu::flush_tlb(bool including_global) {
   }
 }
 
-void Cpu::invalidate_page(u64 linear) { tlb_.flush_page(linear); }
+void Cpu::invalidate_page(u64 linear) {
+  tlb_.flush_page(linear);
+}
 
 bool Cpu::set_cr3(u64 value) {
   constexpr u64 kNoFlush = 1ull << 63;
   const u64 old = state.cr3;
-  // With PCIDs bit 63 asks to keep translations of the new PCID; ours are not tagged, so non-global ones always go.
+  // With PCIDs bit 63 asks to keep translations of the new PCID; ours are not tagged, so non-global ones
+  // always go.
   state.cr3 = (state.cr4 & cr4::kPcide) != 0 ? value & ~kNoFlush : value;
   if ((state.cr0 & cr0::kPg) != 0 && (state.cr4 & cr4::kPae) != 0 && !state.long_mode_active()) {
     if (!load_pdptes(state, memory, pdptes_)) {
@@ -129,7 +136,8 @@ void Cpu::fill_entry(u64 linear, AccessMode mode, const Translation& found) {
   entry.global = found.global ? 1 : 0;
   entry.page_shift = found.page_shift;
   if (found.page_shift != kPageShift) tlb_.note_large_page(linear, found.page_shift);
-  const bool direct = found.writable && memory.writable_page(physical) == host && memory.code_bits(physical) == 0;
+  const bool direct =
+      found.writable && memory.writable_page(physical) == host && memory.code_bits(physical) == 0;
   entry.tag_write = direct ? page_of(linear) : Tlb::absent_tag(slot);
 }
 
@@ -155,7 +163,8 @@ bool Cpu::locate(u64 linear, unsigned size, AccessType type, bool stack, AccessM
   if (!locate_page(linear, type, mode, out.physical)) return false;
   const bool write = type == AccessType::kWrite;
   const bool apic = page_of(out.physical) == unit_->mmio_page();
-  u8* page = apic ? nullptr : (write ? memory.writable_page(out.physical) : memory.readable_page(out.physical));
+  u8* page =
+      apic ? nullptr : (write ? memory.writable_page(out.physical) : memory.readable_page(out.physical));
   out.pointer = page == nullptr ? nullptr : page + (out.physical & kPageMask);
   if (page == nullptr && !slow_mode_) return need_slow();
   if (page_watched(linear)) {
@@ -199,7 +208,8 @@ void Cpu::mmio_transfer(u64 physical, u8* data, unsigned size, bool write) {
         memory.write(physical, value, piece);
       }
     } else {
-      value = apic ? unit_->mmio_read(static_cast<u32>(physical & kPageMask), piece) : memory.read(physical, piece);
+      value = apic ? unit_->mmio_read(static_cast<u32>(physical & kPageMask), piece)
+                   : memory.read(physical, piece);
       std::memcpy(data, &value, piece);
     }
     physical += piece;
@@ -335,7 +345,8 @@ Block* Cpu::find_block() {
     block = blocks_.build(physical, mode_, second_page);
   }
   refresh_stamp();
-  if (block != nullptr && mode_.checked && state.rip + block->bytes - 1 > state.seg[kCs].limit) return nullptr;
+  if (block != nullptr && mode_.checked && state.rip + block->bytes - 1 > state.seg[kCs].limit)
+    return nullptr;
   return block;
 }
 

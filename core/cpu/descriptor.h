@@ -6,8 +6,8 @@
 
 namespace lapwing {
 
-// System descriptor types (bit 4 of the access byte clear). In long mode only kLdt and the 32-bit ("386") forms remain,
-// meaning 64 bits.
+// System descriptor types (bit 4 of the access byte clear). In long mode only kLdt and the 32-bit ("386")
+// forms remain, meaning 64 bits.
 enum class SystemType : u8 {
   kTss16Available = 1,
   kLdt = 2,
@@ -58,7 +58,9 @@ struct Descriptor {
 };
 
 constexpr u16 kSelectorMask = 0xFFFC;
-inline bool is_null_selector(u16 selector) { return (selector & kSelectorMask) == 0; }
+inline bool is_null_selector(u16 selector) {
+  return (selector & kSelectorMask) == 0;
+}
 
 // Reads the descriptor of a selector. Beyond the table's limit: `vector` with the selector as error code.
 bool read_descriptor(Cpu& cpu, u16 selector, Vector vector, Descriptor& out);
@@ -88,7 +90,8 @@ bool read_tss_stack(Cpu& cpu, u8 level, u16& ss, u64& sp);
 // RSP0-2 (slot 0-2) or IST1-7 (slot 1-7 with ist) of a 64-bit TSS.
 bool read_tss64_pointer(Cpu& cpu, unsigned slot, bool ist, u64& rsp);
 
-// Stores to a stack that is not the current one, with the rights of privilege level `cpl`. Commit by setting RSP.
+// Stores to a stack that is not the current one, with the rights of privilege level `cpl`. Commit by setting
+// RSP.
 class StackWriter {
  public:
   // `sp` is the current top; ss describes the segment (base, width).
@@ -112,7 +115,8 @@ bool within_limit(const SegmentRegister& segment, u64 offset, unsigned size);
 
 // Hardware task switch (SDM vol. 3, "Task Management").
 enum class TaskSwitchKind : u8 { kJump, kCall, kReturn, kInterrupt };
-// `next_rip` is saved as the old task's EIP. error_code (when has_error_code) is pushed on the new task's stack.
+// `next_rip` is saved as the old task's EIP. error_code (when has_error_code) is pushed on the new task's
+// stack.
 bool switch_task(Cpu& cpu, u16 selector, TaskSwitchKind kind, u64 next_rip, bool has_error_code = false,
                  u32 error_code = 0);
 

@@ -1,5 +1,6 @@
-// What is pending and what is taken, in the order of SDM vol. 3, "Priority Among Concurrent Events": INIT, traps of the
-// previous instruction, NMI, maskable interrupts. (Code breakpoints and fetch faults come with the fetch itself.)
+// What is pending and what is taken, in the order of SDM vol. 3, "Priority Among Concurrent Events": INIT,
+// traps of the previous instruction, NMI, maskable interrupts. (Code breakpoints and fetch faults come with
+// the fetch itself.)
 #include "core/cpu/cpu.h"
 #include "core/cpu/debug.h"
 
@@ -15,7 +16,9 @@ bool Cpu::has_events() const {
   return intr_ && (state.rflags_rest & rflags::kIf) != 0 && !state.interrupt_shadow;
 }
 
-bool Cpu::runnable() const { return !halted() || has_events(); }
+bool Cpu::runnable() const {
+  return !halted() || has_events();
+}
 
 void Cpu::service_events() {
   if (take_start_events()) return;

@@ -12,7 +12,8 @@ Interpreter::End Interpreter::run(Cpu& cpu, Block* block) {
   const Instruction* in;
 
 enter:
-  if (s.budget < block->count) [[unlikely]] return End::kBudget;
+  if (s.budget < block->count) [[unlikely]]
+    return End::kBudget;
   s.budget -= block->count;
   s.gpr[kRipSlot] = s.rip;
   cpu.block_ = block;
@@ -20,24 +21,20 @@ enter:
 
   for (;;) {
     switch (static_cast<HotOp>(in->handler)) {
-      case HotOp::kEndFall:
-        s.rip = cpu.wrap_rip(s.gpr[kRipSlot] + in->offset);
-        goto block_end;
-      case HotOp::kEndBranch:
-        goto block_end;
-      case HotOp::kEndFallLeave:
-        s.rip = cpu.wrap_rip(s.gpr[kRipSlot] + in->offset);
-        return End::kLeave;
-      case HotOp::kEndBranchLeave:
-        return End::kLeave;
+      case HotOp::kEndFall: s.rip = cpu.wrap_rip(s.gpr[kRipSlot] + in->offset); goto block_end;
+      case HotOp::kEndBranch: goto block_end;
+      case HotOp::kEndFallLeave: s.rip = cpu.wrap_rip(s.gpr[kRipSlot] + in->offset); return End::kLeave;
+      case HotOp::kEndBranchLeave: return End::kLeave;
 #define HOT(name, op, form, size, kind, expression) \
   case HotOp::name:                                 \
-    if (!(expression)) [[unlikely]] goto interrupted; \
+    if (!(expression)) [[unlikely]]                 \
+      goto interrupted;                             \
     ++in;                                           \
     continue;
 #define HOT_BRANCH(name, op, form, size, kind, expression) \
   case HotOp::name:                                        \
-    if (!(expression)) [[unlikely]] goto interrupted;      \
+    if (!(expression)) [[unlikely]]                        \
+      goto interrupted;                                    \
     goto block_end;
 #include "core/cpu/exec/hot.inc"
 #undef HOT

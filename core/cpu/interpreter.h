@@ -1,5 +1,5 @@
-// The inner loop: one switch over specialised operations (exec/hot.inc), running decoded blocks and following links
-// between them until the budget ends, an instruction asks to leave, or one is interrupted.
+// The inner loop: one switch over specialised operations (exec/hot.inc), running decoded blocks and following
+// links between them until the budget ends, an instruction asks to leave, or one is interrupted.
 #pragma once
 
 #include "core/cpu/block_cache.h"

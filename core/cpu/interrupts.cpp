@@ -1,6 +1,6 @@
-// Taking an exception or interrupt: gates in real, virtual-8086, protected and long mode, stack switches, IST, task
-// gates. SDM vol. 3, "Interrupt and Exception Handling". A fault met on the way is raised instead (returns false) and
-// nothing has changed but the stores already made to the new stack.
+// Taking an exception or interrupt: gates in real, virtual-8086, protected and long mode, stack switches,
+// IST, task gates. SDM vol. 3, "Interrupt and Exception Handling". A fault met on the way is raised instead
+// (returns false) and nothing has changed but the stores already made to the new stack.
 #include "core/cpu/cpu.h"
 #include "core/cpu/descriptor.h"
 #include "core/cpu/exec/access.h"
@@ -19,14 +19,14 @@ struct Delivery {
   u64 return_rip;
   bool rf;  // RF in the saved flags: faults restart their instruction without hitting its breakpoint again
 
-  bool is_software() const {
-    return kind == Cpu::EventKind::kSoftware || kind == Cpu::EventKind::kInt3;
-  }
+  bool is_software() const { return kind == Cpu::EventKind::kSoftware || kind == Cpu::EventKind::kInt3; }
   // Error code of a fault about an IDT entry: index and IDT bit. EXT is Cpu::deliver()'s to add.
   u32 idt_error() const { return static_cast<u32>(vector) * 8 + 2; }
 };
 
-bool has_selector_error(u8 vector) { return vector == kTS || vector == kNP || vector == kSS || vector == kGP; }
+bool has_selector_error(u8 vector) {
+  return vector == kTS || vector == kNP || vector == kSS || vector == kGP;
+}
 
 u64 saved_flags(const CpuState& s, const Delivery& d) {
   return (get_rflags(s) & ~rflags::kRf) | (d.rf ? rflags::kRf : s.rflags_rest & rflags::kRf);
@@ -65,7 +65,7 @@ struct Target {
   Descriptor code;
   u16 selector;
   u64 offset;
-  u8 cpl;      // of the handler
+  u8 cpl;  // of the handler
   bool clear_if;
 };
 
@@ -96,8 +96,9 @@ bool deliver_long(Cpu& cpu, const Delivery& d, const Descriptor& gate, const Tar
   rsp &= ~15ull;
   const SegmentRegister flat{};
   StackWriter stack(cpu, flat, rsp, target.cpl, true);
-  if (!stack.push(s.seg[kSs].selector, 8) || !stack.push(s.gpr[kRsp], 8) || !stack.push(saved_flags(s, d), 8) ||
-      !stack.push(s.seg[kCs].selector, 8) || !stack.push(d.return_rip, 8)) {
+  if (!stack.push(s.seg[kSs].selector, 8) || !stack.push(s.gpr[kRsp], 8) ||
+      !stack.push(saved_flags(s, d), 8) || !stack.push(s.seg[kCs].selector, 8) ||
+      !stack.push(d.return_rip, 8)) {
     return false;
   }
   if (d.has_error_code && !stack.push(d.error_code, 8)) return false;
@@ -189,7 +190,8 @@ bool deliver_through_gate(Cpu& cpu, const Delivery& d) {
   const bool gate32 = type == SystemType::kInterruptGate32 || type == SystemType::kTrapGate32;
   const bool gate16 = type == SystemType::kInterruptGate16 || type == SystemType::kTrapGate16;
   const bool task = type == SystemType::kTaskGate && !long_mode;
-  if (gate.is_code_or_data() || !(gate32 || (gate16 && !long_mode) || task)) return cpu.raise_gp(d.idt_error());
+  if (gate.is_code_or_data() || !(gate32 || (gate16 && !long_mode) || task))
+    return cpu.raise_gp(d.idt_error());
   if (d.is_software() && gate.dpl() < s.cpl) return cpu.raise_gp(d.idt_error());
   if (!gate.present()) return cpu.raise(kNP, d.idt_error());
   if (task) {
@@ -203,8 +205,8 @@ bool deliver_through_gate(Cpu& cpu, const Delivery& d) {
   return long_mode ? deliver_long(cpu, d, gate, target) : deliver_protected(cpu, d, target, gate32);
 }
 
-// INT n in virtual-8086 mode with CR4.VME: the redirection bitmap under the I/O map may send it to the 8086 program
-// (SDM vol. 3, "Interrupt and Exception Handling in Virtual-8086 Mode").
+// INT n in virtual-8086 mode with CR4.VME: the redirection bitmap under the I/O map may send it to the 8086
+// program (SDM vol. 3, "Interrupt and Exception Handling in Virtual-8086 Mode").
 bool redirected_to_8086(Cpu& cpu, u8 vector, bool& redirected) {
   const SegmentRegister& tr = cpu.state.seg[kTr];
   redirected = false;
@@ -231,7 +233,8 @@ bool deliver_in_8086_program(Cpu& cpu, const Delivery& d) {
   }
   const SegmentRegister ss = s.seg[kSs];
   StackWriter stack(cpu, ss, stack_pointer(s), 3, false);
-  if (!stack.push(flags & 0xFFFF, 2) || !stack.push(s.seg[kCs].selector, 2) || !stack.push(d.return_rip & 0xFFFF, 2)) {
+  if (!stack.push(flags & 0xFFFF, 2) || !stack.push(s.seg[kCs].selector, 2) ||
+      !stack.push(d.return_rip & 0xFFFF, 2)) {
     return false;
   }
   set_stack_pointer(s, stack.sp());

@@ -25,18 +25,18 @@ constexpr FeatureInfo kFeatures[] = {
 using F = Feature;
 constexpr F kSet486[] = {F::FPU, F::VME, F::PSE};
 constexpr F kSetPentium[] = {F::DE, F::TSC, F::MSR, F::MCE, F::CX8, F::APIC, F::MMX};
-constexpr F kSetPentium3[] = {F::PAE,  F::SEP,   F::MTRR, F::PGE,  F::MCA, F::CMOV,
-                              F::PAT,  F::PSE36, F::FXSR, F::SSE,  F::HYPERVISOR, F::TSC_DEADLINE};
+constexpr F kSetPentium3[] = {F::PAE, F::SEP,   F::MTRR, F::PGE, F::MCA,        F::CMOV,
+                              F::PAT, F::PSE36, F::FXSR, F::SSE, F::HYPERVISOR, F::TSC_DEADLINE};
 constexpr F kSetQemu32[] = {F::SSE2, F::CLFSH, F::SSE3, F::CX16, F::NX, F::X2APIC, F::POPCNT};
 constexpr F kSetQemu64[] = {F::LM, F::SYSCALL, F::LAHF_LM};
 constexpr F kSetCore2[] = {F::SSSE3, F::SS};
 constexpr F kSetNehalem[] = {F::SSE4_1, F::SSE4_2, F::RDTSCP};
 constexpr F kSetWestmere[] = {F::AES, F::PCLMULQDQ, F::PCID, F::INVTSC};
-constexpr F kSetLapwing[] = {F::MOVBE,    F::XSAVE,      F::RDRAND,   F::FSGSBASE,   F::TSC_ADJUST, F::BMI1,
-                             F::SMEP,     F::BMI2,       F::ERMS,     F::INVPCID,    F::RDSEED,     F::ADX,
-                             F::SMAP,     F::CLFLUSHOPT, F::UMIP,     F::PKU,        F::FSRM,       F::SPEC_CTRL,
-                             F::STIBP,    F::SSBD,       F::ARCH_CAPABILITIES,       F::PDPE1GB,    F::LZCNT,
-                             F::PREFETCHW, F::XSAVEOPT,  F::XSAVEC,   F::XGETBV1,    F::BHI_CTRL};
+constexpr F kSetLapwing[] = {
+    F::MOVBE,   F::XSAVE, F::RDRAND,    F::FSGSBASE,  F::TSC_ADJUST, F::BMI1,    F::SMEP,
+    F::BMI2,    F::ERMS,  F::INVPCID,   F::RDSEED,    F::ADX,        F::SMAP,    F::CLFLUSHOPT,
+    F::UMIP,    F::PKU,   F::FSRM,      F::SPEC_CTRL, F::STIBP,      F::SSBD,    F::ARCH_CAPABILITIES,
+    F::PDPE1GB, F::LZCNT, F::PREFETCHW, F::XSAVEOPT,  F::XSAVEC,     F::XGETBV1, F::BHI_CTRL};
 
 // A model = the sets up to `sets`, and its identification.
 struct ModelRow {
@@ -154,10 +154,10 @@ Result<void> apply_switch(CpuModel& model, std::string_view word) {
                nearest(kFeatures, name, [](const FeatureInfo& f) { return std::string(f.text); }) + "'"};
 }
 
-// What Linux reads to know that no mitigation is needed: RDCL_NO, IBRS_ALL, SKIP_L1DFL_VMENTRY, SSB_NO, MDS_NO,
-// PSCHANGE_MC_NO, TAA_NO, SBDR_SSDP_NO, FBSDP_NO, PSDP_NO, BHI_NO, PBRSB_NO, GDS_NO, RFDS_NO.
-constexpr u32 kNotVulnerable = 1u << 0 | 1u << 1 | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 8 | 1u << 13 |
-                               1u << 14 | 1u << 15 | 1u << 20 | 1u << 24 | 1u << 26 | 1u << 27;
+// What Linux reads to know that no mitigation is needed: RDCL_NO, IBRS_ALL, SKIP_L1DFL_VMENTRY, SSB_NO,
+// MDS_NO, PSCHANGE_MC_NO, TAA_NO, SBDR_SSDP_NO, FBSDP_NO, PSDP_NO, BHI_NO, PBRSB_NO, GDS_NO, RFDS_NO.
+constexpr u32 kNotVulnerable = 1u << 0 | 1u << 1 | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 8 |
+                               1u << 13 | 1u << 14 | 1u << 15 | 1u << 20 | 1u << 24 | 1u << 26 | 1u << 27;
 
 }  // namespace
 
@@ -176,7 +176,8 @@ Result<CpuModel> make_cpu_model(std::string_view text) {
   const std::size_t comma = text.find(',');
   std::string_view name = text.substr(0, comma);
   if (name.empty() || name == "default" || name == "host") name = "lapwing";
-  const auto row = std::find_if(std::begin(kModels), std::end(kModels), [&](const ModelRow& r) { return name == r.name; });
+  const auto row =
+      std::find_if(std::begin(kModels), std::end(kModels), [&](const ModelRow& r) { return name == r.name; });
   if (row == std::end(kModels)) {
     return Error{"-cpu: no model '" + std::string(name) + "'; the nearest is '" +
                  nearest(kModels, name, [](const ModelRow& r) { return std::string(r.name); }) + "'"};

@@ -1,5 +1,5 @@
-// What lies between a CPU and its local APIC. The core knows no device: it sees an InterruptUnit; the local APIC sees
-// CpuPins. (Intel SDM vol. 3, "APIC": local APIC structure, INTA cycles, processor reset and INIT.)
+// What lies between a CPU and its local APIC. The core knows no device: it sees an InterruptUnit; the local
+// APIC sees CpuPins. (Intel SDM vol. 3, "APIC": local APIC structure, INTA cycles, processor reset and INIT.)
 #pragma once
 
 #include "core/irq_trace.h"
@@ -11,7 +11,8 @@ namespace lapwing {
 class CpuPins {
  public:
   virtual ~CpuPins() = default;
-  // INTR: a maskable interrupt can be acknowledged right now (local APIC above PPR, or the PIC through ExtINT).
+  // INTR: a maskable interrupt can be acknowledged right now (local APIC above PPR, or the PIC through
+  // ExtINT).
   virtual void set_intr(bool level) = 0;
   virtual void nmi(CauseId cause) = 0;
   virtual void smi(CauseId cause) = 0;
@@ -40,7 +41,8 @@ class InterruptUnit {
   virtual u64 mmio_page() const = 0;
   virtual u64 mmio_read(u32 offset, unsigned size) = 0;
   virtual void mmio_write(u32 offset, u64 value, unsigned size) = 0;
-  // The CPU's TSC is clock ns + offset (IA32_TSC and IA32_TSC_ADJUST writes); the TSC-deadline timer compares to it.
+  // The CPU's TSC is clock ns + offset (IA32_TSC and IA32_TSC_ADJUST writes); the TSC-deadline timer compares
+  // to it.
   virtual void set_tsc_offset(u64 offset) { static_cast<void>(offset); }
   // INIT reset of the APIC (registers to power-on state except the ID and IA32_APIC_BASE).
   virtual void init_reset() = 0;

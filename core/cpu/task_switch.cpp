@@ -22,7 +22,9 @@ struct TaskImage {
 constexpr u32 kTss16Size = 0x2C;
 constexpr u32 kTss32Size = 0x68;
 
-bool is_tss32(const Descriptor& d) { return (d.type() & 8) != 0; }
+bool is_tss32(const Descriptor& d) {
+  return (d.type() & 8) != 0;
+}
 bool is_available_tss(const Descriptor& d) {
   return d.system_type() == SystemType::kTss16Available || d.system_type() == SystemType::kTss32Available;
 }
@@ -186,7 +188,8 @@ bool check_new_tss(Cpu& cpu, u16 selector, TaskSwitchKind kind, Descriptor& tss)
 
 }  // namespace
 
-bool switch_task(Cpu& cpu, u16 selector, TaskSwitchKind kind, u64 next_rip, bool has_error_code, u32 error_code) {
+bool switch_task(Cpu& cpu, u16 selector, TaskSwitchKind kind, u64 next_rip, bool has_error_code,
+                 u32 error_code) {
   // The busy bits change on the way, so the switch must not be started twice.
   if (!cpu.slow_mode()) return cpu.need_slow();
   CpuState& s = cpu.state;
@@ -199,7 +202,8 @@ bool switch_task(Cpu& cpu, u16 selector, TaskSwitchKind kind, u64 next_rip, bool
 
   const SegmentRegister old_tr = s.seg[kTr];
   const u64 old_descriptor = s.gdtr.base + (old_tr.selector & 0xFFF8);
-  if (!probe_stores(cpu, old_tr.base, bit_of(old_tr.attributes, 3), old_descriptor, tss.base(), tss.address)) {
+  if (!probe_stores(cpu, old_tr.base, bit_of(old_tr.attributes, 3), old_descriptor, tss.base(),
+                    tss.address)) {
     return false;
   }
   u64 old_flags = get_rflags(s);

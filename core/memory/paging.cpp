@@ -73,9 +73,10 @@ WalkEnd walk_legacy(const CpuState& state, PhysicalMemory& memory, u64 linear, P
   return WalkEnd::kLeaf;
 }
 
-// Levels `level`..1 of 8-byte entries, starting at table `base`. Level 1 = page table, 2 = directory (2 MiB pages),
-// 3 = directory pointers (1 GiB pages in 4-level paging), 4 = PML4.
-WalkEnd walk_long(const CpuState& state, PhysicalMemory& memory, u64 linear, u64 base, unsigned level, Path& path) {
+// Levels `level`..1 of 8-byte entries, starting at table `base`. Level 1 = page table, 2 = directory (2 MiB
+// pages), 3 = directory pointers (1 GiB pages in 4-level paging), 4 = PML4.
+WalkEnd walk_long(const CpuState& state, PhysicalMemory& memory, u64 linear, u64 base, unsigned level,
+                  Path& path) {
   const u64 reserved = reserved_bits(state);
   for (;; --level) {
     const unsigned shift = 12 + 9 * (level - 1);
@@ -99,7 +100,8 @@ WalkEnd walk_long(const CpuState& state, PhysicalMemory& memory, u64 linear, u64
   }
 }
 
-WalkEnd walk_tables(const CpuState& state, const u64 (&pdptes)[4], PhysicalMemory& memory, u64 linear, Path& path) {
+WalkEnd walk_tables(const CpuState& state, const u64 (&pdptes)[4], PhysicalMemory& memory, u64 linear,
+                    Path& path) {
   if ((state.cr4 & cr4::kPae) == 0) return walk_legacy(state, memory, linear, path);
   if (state.long_mode_active()) return walk_long(state, memory, linear, state.cr3 & kFrameMask, 4, path);
   const u64 pdpte = pdptes[(linear >> 30) & 3];
@@ -158,19 +160,17 @@ void update_entries(PhysicalMemory& memory, Path& path, bool write) {
 
 }  // namespace
 
-Translation walk(CpuState& state, const u64 (&pdptes)[4], PhysicalMemory& memory, const WalkRequest& request) {
+Translation walk(CpuState& state, const u64 (&pdptes)[4], PhysicalMemory& memory,
+                 const WalkRequest& request) {
   if ((state.cr0 & cr0::kPg) == 0) {
     return {.ok = true, .error_code = 0, .physical = request.linear, .writable = true, .global = false};
   }
   Path path;
   const u32 bits = access_bits(state, request);
   switch (walk_tables(state, pdptes, memory, request.linear, path)) {
-    case WalkEnd::kNotPresent:
-      return {.error_code = bits};
-    case WalkEnd::kReserved:
-      return {.error_code = bits | page_fault::kPresent | page_fault::kReserved};
-    case WalkEnd::kLeaf:
-      break;
+    case WalkEnd::kNotPresent: return {.error_code = bits};
+    case WalkEnd::kReserved: return {.error_code = bits | page_fault::kPresent | page_fault::kReserved};
+    case WalkEnd::kLeaf: break;
   }
   // The key's verdict is reported also when the other rights deny the access.
   const bool denied_by_key = key_denies(state, request, path);

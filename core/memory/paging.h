@@ -1,5 +1,6 @@
-// Page walks: none, 32-bit 2-level (PSE, PSE-36), PAE, 4-level; NX, WP, U/S, SMEP, SMAP, PKU, global, accessed and dirty.
-// Source: Intel SDM vol. 3, "Paging". 5-level paging and PKS are not supported (CPUID says so).
+// Page walks: none, 32-bit 2-level (PSE, PSE-36), PAE, 4-level; NX, WP, U/S, SMEP, SMAP, PKU, global,
+// accessed and dirty. Source: Intel SDM vol. 3, "Paging". 5-level paging and PKS are not supported (CPUID
+// says so).
 #pragma once
 
 #include "core/cpu/state.h"
@@ -18,9 +19,9 @@ constexpr u32 kPresent = 1u << 0, kWrite = 1u << 1, kUser = 1u << 2, kReserved =
 
 struct Translation {
   bool ok = false;
-  u32 error_code = 0;       // of #PF when !ok
-  u64 physical = 0;         // of the exact linear address
-  bool writable = false;    // this mode may write: rights allow it and the dirty bit is set
+  u32 error_code = 0;     // of #PF when !ok
+  u64 physical = 0;       // of the exact linear address
+  bool writable = false;  // this mode may write: rights allow it and the dirty bit is set
   bool global = false;
   u8 page_shift = kPageShift;  // log2 of the page's size
 };

@@ -21,9 +21,13 @@ void clear(FetchEntry& entry, unsigned index) {
 // 4 MiB, 2 MiB and 1 GiB pages.
 constexpr u8 kLargeShifts[] = {22, 21, 30};
 
-bool is_page_shift(u8 shift) { return shift == kPageShift || shift == 21 || shift == 22 || shift == 30; }
+bool is_page_shift(u8 shift) {
+  return shift == kPageShift || shift == 21 || shift == 22 || shift == 30;
+}
 
-bool same_page(u64 tag, u64 linear, u8 page_shift) { return ((tag ^ linear) >> page_shift) == 0; }
+bool same_page(u64 tag, u64 linear, u8 page_shift) {
+  return ((tag ^ linear) >> page_shift) == 0;
+}
 
 }  // namespace
 

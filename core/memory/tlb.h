@@ -1,6 +1,6 @@
-// Translation look-aside buffer of one CPU. Its contents are machine state (a guest sees refills through accessed
-// bits): fixed size, direct-mapped, filled in program order. One table per access mode. An entry exists only for RAM
-// (or ROM, reading), so a hit can never touch anything else.
+// Translation look-aside buffer of one CPU. Its contents are machine state (a guest sees refills through
+// accessed bits): fixed size, direct-mapped, filled in program order. One table per access mode. An entry
+// exists only for RAM (or ROM, reading), so a hit can never touch anything else.
 #pragma once
 
 #include <array>
@@ -17,12 +17,12 @@ constexpr unsigned kAccessModes = 3;
 // Tags are linear page addresses; a tag that cannot match any address indexing its slot means "absent".
 struct TlbEntry {
   u64 tag_read;
-  u64 tag_write;        // absent while the page holds decoded code, is clean in the page table, or is read-only
-  u64 physical;         // page address
+  u64 tag_write;  // absent while the page holds decoded code, is clean in the page table, or is read-only
+  u64 physical;   // page address
   std::uintptr_t addend;  // host address = linear address + addend
-  u8 write_allowed;     // paging lets this mode write (tag_write may still be absent because of code)
+  u8 write_allowed;       // paging lets this mode write (tag_write may still be absent because of code)
   u8 global;
-  u8 page_shift;        // log2 of the size of the page in the page tables
+  u8 page_shift;  // log2 of the size of the page in the page tables
 };
 
 struct FetchEntry {
@@ -45,7 +45,8 @@ class Tlb {
   static constexpr u64 absent_tag(unsigned index) { return static_cast<u64>(index ^ 1) << kPageShift; }
 
   TlbEntry* data(AccessMode mode) { return data_[static_cast<unsigned>(mode)].data(); }
-  // A table in which everything is absent: for modes in which every access must be checked (alignment checking).
+  // A table in which everything is absent: for modes in which every access must be checked (alignment
+  // checking).
   TlbEntry* absent() { return absent_.data(); }
   FetchEntry& fetch(bool user, u64 linear) { return fetch_[user ? 1 : 0][index_of(linear)]; }
 
@@ -62,14 +63,16 @@ class Tlb {
   void save(StateWriter& out) const;
   bool load(StateReader& in, PhysicalMemory& memory);
 
-  // Changes whenever a fetch entry is dropped or replaced: lookups memoised by linear address are valid while equal.
+  // Changes whenever a fetch entry is dropped or replaced: lookups memoised by linear address are valid while
+  // equal.
   u64 fetch_generation() const { return fetch_generation_; }
   void fetch_changed() { ++fetch_generation_; }
 
  private:
   std::array<std::array<TlbEntry, kDataEntries>, kAccessModes> data_;
   std::array<TlbEntry, kDataEntries> absent_;
-  // Which parts of the address space may have entries of large pages, so that flush_page() rarely has to look.
+  // Which parts of the address space may have entries of large pages, so that flush_page() rarely has to
+  // look.
   static constexpr unsigned kRegionSlots = 256;
   static constexpr unsigned region_slot(u64 linear, u8 page_shift) {
     return (static_cast<unsigned>(linear >> page_shift) + page_shift) & (kRegionSlots - 1);

@@ -180,7 +180,8 @@ std::vector<u8> boot_params(const LinuxBootRequest& request, const MemoryMap& ma
                             u64 initrd_address) {
   std::vector<u8> page(kBootParamsSize);
   const u64 end = std::min<u64>({header.header_end, request.kernel.data.size(), kE820Table});
-  std::memcpy(page.data() + kSetupHeader, request.kernel.data.data() + kSetupHeader, static_cast<size_t>(end - kSetupHeader));
+  std::memcpy(page.data() + kSetupHeader, request.kernel.data.data() + kSetupHeader,
+              static_cast<size_t>(end - kSetupHeader));
   put<u8>(page, kTypeOfLoader, kUnassignedLoader);
   put<u32>(page, kCode32Start, static_cast<u32>(kLoadAddress));
   put<u32>(page, kCmdLinePtr, static_cast<u32>(kLinuxCommandLine));

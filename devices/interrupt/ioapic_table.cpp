@@ -15,8 +15,7 @@ constexpr FieldInfo kPinFields[] = {
     {"trigger mode", 15, 1},    {"mask", 16, 1},         {"destination", 56, 8}};
 
 constexpr char kTableSection[] = "82093AA 3.2.4 I/O Redirection Table Registers";
-#define LAPWING_PIN(n) \
-  { "IOREDTBL" #n, 0x10 + 2 * n, 64, kTableSection, kPinFields, std::size(kPinFields) }
+#define LAPWING_PIN(n) {"IOREDTBL" #n, 0x10 + 2 * n, 64, kTableSection, kPinFields, std::size(kPinFields)}
 constexpr RegisterInfo kRegisters[] = {
     {"IOREGSEL", 0, 32, "82093AA 3.1.1", nullptr, 0},
     {"IOAPICID", 0x00, 32, "82093AA 3.2.1", kIdFields, 1},

@@ -39,7 +39,7 @@ constexpr FieldInfo kPinFields[] = {
 
 #define LAPWING_FIELDS(fields) fields, std::size(fields)
 #define LAPWING_WORD(set, base, n) \
-  { set " " #n, base + 0x10 * n, 32, "SDM 3A: Interrupt Acceptance for Fixed Interrupts", nullptr, 0 }
+  {set " " #n, base + 0x10 * n, 32, "SDM 3A: Interrupt Acceptance for Fixed Interrupts", nullptr, 0}
 #define LAPWING_SET(set, base)                                                            \
   LAPWING_WORD(set, base, 0), LAPWING_WORD(set, base, 1), LAPWING_WORD(set, base, 2),     \
       LAPWING_WORD(set, base, 3), LAPWING_WORD(set, base, 4), LAPWING_WORD(set, base, 5), \

@@ -27,17 +27,16 @@ constexpr FieldInfo kPriorityFields[] = {{"lowest-priority IR", 0, 3}};
 
 constexpr u32 kTables = 9;
 
-#define LAPWING_CHIP(prefix, base, elcr, inputs)                                                   \
-  {prefix " IRR", base, 8, "8259A: Interrupt Request Register", inputs, 8},                        \
-      {prefix " ISR", base, 8, "8259A: In-Service Register", inputs, 8},                           \
-      {prefix " IMR", base + 1, 8, "8259A: OCW1", inputs, 8},                                      \
-      {prefix " lines", base, 8, "8259A: IR0-IR7 pins", inputs, 8},                                \
-      {prefix " ELCR", elcr, 8, "PIIX: ELCR - Edge/Level Control Register", inputs, 8},            \
-      {prefix " ICW2", base + 1, 8, "8259A: ICW2", kIcw2Fields, 1},                                \
-      {prefix " ICW3", base + 1, 8, "8259A: ICW3", kIcw3Fields, 1},                                \
-      {prefix " mode", base, 8, "8259A: ICW4, OCW2, OCW3", kModeFields, std::size(kModeFields)}, { \
-    prefix " priority", base, 8, "8259A: Automatic/Specific Rotation", kPriorityFields, 1          \
-  }
+#define LAPWING_CHIP(prefix, base, elcr, inputs)                                                 \
+  {prefix " IRR", base, 8, "8259A: Interrupt Request Register", inputs, 8},                      \
+      {prefix " ISR", base, 8, "8259A: In-Service Register", inputs, 8},                         \
+      {prefix " IMR", base + 1, 8, "8259A: OCW1", inputs, 8},                                    \
+      {prefix " lines", base, 8, "8259A: IR0-IR7 pins", inputs, 8},                              \
+      {prefix " ELCR", elcr, 8, "PIIX: ELCR - Edge/Level Control Register", inputs, 8},          \
+      {prefix " ICW2", base + 1, 8, "8259A: ICW2", kIcw2Fields, 1},                              \
+      {prefix " ICW3", base + 1, 8, "8259A: ICW3", kIcw3Fields, 1},                              \
+      {prefix " mode", base, 8, "8259A: ICW4, OCW2, OCW3", kModeFields, std::size(kModeFields)}, \
+      {prefix " priority", base, 8, "8259A: Automatic/Specific Rotation", kPriorityFields, 1}
 
 constexpr RegisterInfo kRegisters[] = {LAPWING_CHIP("master", 0x20, 0x4D0, kMasterInputs),
                                        LAPWING_CHIP("slave", 0xA0, 0x4D1, kSlaveInputs)};

@@ -38,13 +38,12 @@ constexpr FieldInfo kStatusFields[] = {
 constexpr FieldInfo kPort61Fields[] = {{"counter 2 gate", 0, 1},    {"speaker data enable", 1, 1},
                                        {"SERR# NMI disable", 2, 1}, {"IOCHK# NMI disable", 3, 1},
                                        {"refresh toggle", 4, 1},    {"counter 2 OUT", 5, 1}};
-#define LAPWING_COUNTER(n)                                                               \
-  {                                                                                      \
-      "counter " #n " status",    0x40 + n,      8,                                      \
-      "82C54: Read-Back Command", kStatusFields, std::size(kStatusFields)},              \
-      {"counter " #n " CE", 0x40 + n, 16, "82C54: Counter Latch Command", nullptr, 0}, { \
-    "counter " #n " CR", 0x40 + n, 17, "82C54: Write Operations", nullptr, 0             \
-  }
+#define LAPWING_COUNTER(n)                                                             \
+  {                                                                                    \
+      "counter " #n " status",    0x40 + n,      8,                                    \
+      "82C54: Read-Back Command", kStatusFields, std::size(kStatusFields)},            \
+      {"counter " #n " CE", 0x40 + n, 16, "82C54: Counter Latch Command", nullptr, 0}, \
+      {"counter " #n " CR", 0x40 + n, 17, "82C54: Write Operations", nullptr, 0}
 constexpr RegisterInfo kRegisters[] = {
     LAPWING_COUNTER(0),
     LAPWING_COUNTER(1),

@@ -1,4 +1,5 @@
-// A CPU with RAM and nothing else, for tests of instructions and of the run loop: no devices, ports read as ones.
+// A CPU with RAM and nothing else, for tests of instructions and of the run loop: no devices, ports read as
+// ones.
 #pragma once
 
 #include <cstring>
@@ -93,7 +94,8 @@ class BareMachine {
     enter(address);
   }
 
-  // 64-bit mode at CPL 0, the first GiB mapped one to one (2 MiB pages), user-accessible; GDT: 8 code, 16 data.
+  // 64-bit mode at CPL 0, the first GiB mapped one to one (2 MiB pages), user-accessible; GDT: 8 code, 16
+  // data.
   void start_long(u64 address) {
     write_gdt(0x00AF9B000000FFFFull);
     put(kPageTables, kPageTables + 0x1000 + 7);
@@ -134,7 +136,8 @@ class BareMachine {
     for (const Seg seg : {kEs, kSs, kDs, kFs, kGs}) {
       cpu.state.seg[seg] = SegmentRegister{.base = 0, .limit = ~0u, .selector = 16, .attributes = 0xC093};
     }
-    cpu.state.seg[kCs] = SegmentRegister{.base = 0, .limit = ~0u, .selector = 8, .attributes = code_attributes};
+    cpu.state.seg[kCs] =
+        SegmentRegister{.base = 0, .limit = ~0u, .selector = 8, .attributes = code_attributes};
   }
   void enter(u64 address) {
     cpu.state.rip = address;

@@ -7,10 +7,10 @@ using lapwing::test::BareMachine;
 
 TEST_CASE("real_mode_loop_counts_every_instruction") {
   BareMachine m;
-  m.code(0x1000, {0xB9, 0x0A, 0x00,    // mov cx, 10
-                  0x40,                // inc ax
-                  0xE2, 0xFD,          // loop -3
-                  0xF4});              // hlt
+  m.code(0x1000, {0xB9, 0x0A, 0x00,  // mov cx, 10
+                  0x40,              // inc ax
+                  0xE2, 0xFD,        // loop -3
+                  0xF4});            // hlt
   m.start_real(0, 0x1000);
   CHECK(m.run() == 1 + 20 + 1);
   CHECK(m.gpr(kRax) == 10);
@@ -32,8 +32,9 @@ TEST_CASE("long_mode_runs_and_zero_extends") {
 
 TEST_CASE("a_running_block_sees_its_own_modification") {
   BareMachine m;
-  m.code(0x1000, {0xC6, 0x05, 0x02, 0x00, 0x00, 0x00, 0xC3,  // mov byte [rip + 2], 0xC3: inc eax becomes inc ebx
-                  0x90, 0xFF, 0xC0, 0xF4});
+  m.code(0x1000,
+         {0xC6, 0x05, 0x02, 0x00, 0x00, 0x00, 0xC3,  // mov byte [rip + 2], 0xC3: inc eax becomes inc ebx
+          0x90, 0xFF, 0xC0, 0xF4});
   m.start_long(0x1000);
   m.run();
   CHECK(m.gpr(kRax) == 0);

@@ -64,9 +64,8 @@ void compare_with_host(HostOperation host, Soft soft, u16 status_mask = kFlags) 
 
 template <typename Operation>
 void compare_arithmetic(HostOperation host, Operation operation) {
-  compare_with_host(host, [&](FpContext& context, Float80 a, Float80 b) {
-    return Outcome{operation(context, a, b), 0};
-  });
+  compare_with_host(
+      host, [&](FpContext& context, Float80 a, Float80 b) { return Outcome{operation(context, a, b), 0}; });
 }
 
 u16 condition_codes(FpOrder order) {

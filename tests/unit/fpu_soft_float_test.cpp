@@ -30,7 +30,7 @@ void on_sigfpe(int, siginfo_t*, void* raw) {
 class SigfpeScope {
  public:
   SigfpeScope() {
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_sigaction = on_sigfpe;
     action.sa_flags = SA_SIGINFO;
     sigaction(SIGFPE, &action, &previous_);
@@ -38,7 +38,7 @@ class SigfpeScope {
   ~SigfpeScope() { sigaction(SIGFPE, &previous_, nullptr); }
 
  private:
-  struct sigaction previous_ {};
+  struct sigaction previous_{};
 };
 
 // An instruction on XMM0 = a and XMM1 = b; the result is XMM0. `mxcsr` returns the flags.

@@ -73,35 +73,23 @@ void compare_with_host(HostResult (*host)(u16, Float80, Float80), Soft soft, boo
 TEST_CASE("transcendental instructions are within one ulp of the host, with its flags") {
   SECTION("f2xm1") {
     compare_with_host(
-        host_f2xm1,
-        [](FpContext& c, Float80 a, Float80) {
-          return Outcome{f2xm1(c, a), {}, 0};
-        },
-        true, false);
+        host_f2xm1, [](FpContext& c, Float80 a, Float80) { return Outcome{f2xm1(c, a), {}, 0}; }, true,
+        false);
   }
   SECTION("fyl2x") {
     compare_with_host(
-        host_fyl2x,
-        [](FpContext& c, Float80 a, Float80 b) {
-          return Outcome{fyl2x(c, a, b), {}, 0};
-        },
-        true, false);
+        host_fyl2x, [](FpContext& c, Float80 a, Float80 b) { return Outcome{fyl2x(c, a, b), {}, 0}; }, true,
+        false);
   }
   SECTION("fyl2xp1") {
     compare_with_host(
-        host_fyl2xp1,
-        [](FpContext& c, Float80 a, Float80 b) {
-          return Outcome{fyl2xp1(c, a, b), {}, 0};
-        },
+        host_fyl2xp1, [](FpContext& c, Float80 a, Float80 b) { return Outcome{fyl2xp1(c, a, b), {}, 0}; },
         true, false);
   }
   SECTION("fpatan") {
     compare_with_host(
-        host_fpatan,
-        [](FpContext& c, Float80 a, Float80 b) {
-          return Outcome{fpatan(c, a, b), {}, 0};
-        },
-        true, false);
+        host_fpatan, [](FpContext& c, Float80 a, Float80 b) { return Outcome{fpatan(c, a, b), {}, 0}; }, true,
+        false);
   }
   SECTION("fsin") {
     compare_with_host(

@@ -214,7 +214,7 @@ TEST_CASE("pic8259_poll_acknowledges_without_inta") {
   CHECK(p.ack() == -1);
   CHECK(p.isr(kMaster) == 0x10);
   p.out(kMaster, 0x0C);
-  CHECK((p.in(kMaster)&0x80) == 0);
+  CHECK((p.in(kMaster) & 0x80) == 0);
   CHECK(p.in(kMaster) == 0x10);  // the read after is an ordinary one again
 }
 

@@ -6,7 +6,8 @@ const { Engine, configText } = await load("web/src/engine/engine.ts");
 const { instantiateEngine, compileEngine, requireWebAssembly } = await load("web/src/engine/instantiate.ts");
 const { readSource } = await load("web/src/engine/files.ts");
 const { scanCode } = await load("web/src/io/scan_codes.ts");
-const { decodeRecords, toNdjson, PerfettoWriter } = await load("web/src/interrupts/records.ts");
+const { decodeRecords, toNdjson } = await load("web/src/interrupts/records.ts");
+const { PerfettoWriter } = await load("web/src/interrupts/perfetto.ts");
 const { fakeInstance } = await load("tests/web/fake_engine.mjs");
 
 const emptyModule = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]);

@@ -113,7 +113,7 @@ test("values that cannot be used are explained in one line", () => {
     [["--clock", "slow"], /virtual or realtime/],
     [["-serial", "chardev:x"], /no -chardev with id=x/],
     [["-serial", "lpt"], /give stdio/],
-    [["--trace-irq", "a.txt"], /\.json or \.ndjson/],
+    [["--trace-irq", "a.txt"], /\.json, \.ndjson or \.lwtrace/],
     [["-machine", "amiga"], /there is only pc/],
     [["-rtc", "base=someday"], /give utc or a date/],
   ];

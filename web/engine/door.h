@@ -1,5 +1,5 @@
-// Types of the one door (functions: door.inc). Layouts are read by the host in place; web/src/engine/door.ts mirrors
-// them.
+// Types of the one door (functions: door.inc). Layouts are read by the host in place; web/src/engine/door.ts
+// mirrors them.
 #pragma once
 
 #include "core/types.h"
@@ -10,13 +10,13 @@ constexpr u32 kDoorVersion = 1;
 
 // Why lw_run returned.
 enum class DoorStop : u32 {
-  kPatience = 0,     // max_instructions reached
-  kHalted = 1,       // all CPUs halted; next_deadline_ns (or kNever) lies beyond halt_limit_ns
+  kPatience = 0,  // max_instructions reached
+  kHalted = 1,    // all CPUs halted; next_deadline_ns (or kNever) lies beyond halt_limit_ns
   kBreakpoint = 2,
   kTraceFull = 3,    // drain the event ring
   kMissingData = 4,  // storage bytes not there yet
   kPowerOff = 5,
-  kReset = 6,        // the guest asked for a reset and the host asked to be told (no_reboot)
+  kReset = 6,  // the guest asked for a reset and the host asked to be told (no_reboot)
   kTripleFault = 7,
   kExitRequest = 8,  // isa-debug-exit; exit_status is valid
   kIdleForever = 9,  // halted, nothing pending and no deadline: only an input can wake it
@@ -24,9 +24,9 @@ enum class DoorStop : u32 {
 };
 
 enum class DoorInput : u32 {
-  kSerial = 0,      // a = UART number, data = bytes
-  kKey = 1,         // a = scan code set 1 code, | 0x100 for the E0 prefix; b = 1 pressed, 0 released
-  kMouse = 2,       // a = dx | dy << 16 (i16 each), b = buttons | wheel << 8
+  kSerial = 0,  // a = UART number, data = bytes
+  kKey = 1,     // a = scan code set 1 code, | 0x100 for the E0 prefix; b = 1 pressed, 0 released
+  kMouse = 2,   // a = dx | dy << 16 (i16 each), b = buttons | wheel << 8
   kPowerButton = 3,
   kReset = 4,
 };
@@ -35,9 +35,9 @@ enum class DoorInput : u32 {
 struct DoorStatus {
   u64 instructions;
   u64 ns;
-  u64 next_deadline_ns;   // ~0 = none
-  u64 halted_ns;          // virtual time spent with all CPUs halted
-  u32 stop;               // DoorStop
+  u64 next_deadline_ns;  // ~0 = none
+  u64 halted_ns;         // virtual time spent with all CPUs halted
+  u32 stop;              // DoorStop
   u32 exit_status;
   u32 serial_pending[4];  // bytes waiting in lw_serial_read
   u32 screen_generation;  // changes when the picture may have changed

@@ -97,18 +97,18 @@ constexpr Row kRows[] = {
 #define IN_MEMORY(group, digit, count, op, enc, size, imm, reg, rm, flags) \
   PLACED(group, digit, count, 0, op, enc, size, imm, reg, rm, flags)
 #define IN_REGISTER(group, byte, count, op, enc, size, imm, reg, rm, flags) \
-  PLACED(group, kRegisterSlot + ((byte)&63), count, 0, op, enc, size, imm, reg, rm, flags)
+  PLACED(group, kRegisterSlot + ((byte) & 63), count, 0, op, enc, size, imm, reg, rm, flags)
 #define MEM(group, digit, op, enc, size, flags) \
   IN_MEMORY(group, digit, 1, op, enc, size, None, General, General, flags)
 #define REG(group, digit, op, enc, size, flags) \
-  IN_REGISTER(group, (digit)*8, 8, op, enc, size, None, General, General, flags)
+  IN_REGISTER(group, (digit) * 8, 8, op, enc, size, None, General, General, flags)
 #define BOTH(group, digit, op, enc, size, flags) \
   MEM(group, digit, op, enc, size, flags) REG(group, digit, op, enc, size, flags)
 #define SAME(group, digit, op, flags) BOTH(group, digit, op, Inherit, None, flags)
 #define SAME_REG(group, digit, op) REG(group, digit, op, Inherit, None, 0)
 #define SHAPE(group, digit, op, enc, size, imm)                       \
   IN_MEMORY(group, digit, 1, op, enc, size, imm, General, General, 0) \
-  IN_REGISTER(group, (digit)*8, 8, op, enc, size, imm, General, General, 0)
+  IN_REGISTER(group, (digit) * 8, 8, op, enc, size, imm, General, General, 0)
 #define ALL_MEM(group, op, enc, size, reg, rm) IN_MEMORY(group, 0, 8, op, enc, size, None, reg, rm, 0)
 #define ALL_REG(group, op, enc, size, reg, rm) IN_REGISTER(group, 0, 64, op, enc, size, None, reg, rm, 0)
 #define MODRM(group, byte, op, flags) \

@@ -1,12 +1,14 @@
-// How instruction handlers reach registers and memory. Every memory function returns false when the instruction was
-// interrupted (fault raised, or slow mode needed); the handler then returns false at once, having changed nothing.
+// How instruction handlers reach registers and memory. Every memory function returns false when the
+// instruction was interrupted (fault raised, or slow mode needed); the handler then returns false at once,
+// having changed nothing.
 #pragma once
 
 #include <cstring>
 
 #include "core/cpu/cpu.h"
 
-// The short paths stand inline in the interpreter's switch: on wasm engines nobody inlines after the C++ compiler.
+// The short paths stand inline in the interpreter's switch: on wasm engines nobody inlines after the C++
+// compiler.
 #define LAPWING_INLINE inline __attribute__((always_inline))
 
 namespace lapwing {
@@ -31,29 +33,35 @@ LAPWING_INLINE void write_reg(CpuState& s, u8 slot, T value) {
 
 // Offset of the memory operand within its segment, wrapped to the address size.
 LAPWING_INLINE u64 effective_address(const CpuState& s, const Instruction& in) {
-  const u64 address = s.gpr[in.base] + (s.gpr[in.index] << in.scale) + static_cast<u64>(static_cast<i64>(in.disp));
+  const u64 address =
+      s.gpr[in.base] + (s.gpr[in.index] << in.scale) + static_cast<u64>(static_cast<i64>(in.disp));
   if (in.address_size == 8) return address;
   return in.address_size == 4 ? static_cast<u32>(address) : static_cast<u16>(address);
 }
 
-// Segmented to linear. "Simple" segments need no check: all in 64-bit mode, flat ones elsewhere (Cpu::update_mode).
+// Segmented to linear. "Simple" segments need no check: all in 64-bit mode, flat ones elsewhere
+// (Cpu::update_mode).
 LAPWING_INLINE bool linear_address(Cpu& cpu, u8 segment, u64 offset, unsigned size, bool write, u64& linear) {
   if (segment >= kFlat) {
     linear = offset;
     return true;
   }
-  if (!bit_of(cpu.simple_segments(), segment) && !cpu.check_segment(segment, offset, size, write)) return false;
+  if (!bit_of(cpu.simple_segments(), segment) && !cpu.check_segment(segment, offset, size, write))
+    return false;
   linear = (offset + cpu.state.seg[segment].base) & cpu.linear_mask();
   return true;
 }
 
-LAPWING_INLINE bool is_stack(u8 segment) { return segment == kSs || segment == kFlatStack; }
+LAPWING_INLINE bool is_stack(u8 segment) {
+  return segment == kSs || segment == kFlatStack;
+}
 
 template <class T>
 LAPWING_INLINE bool load_linear(Cpu& cpu, u64 linear, bool stack, T& out) {
   const TlbEntry& entry = cpu.tlb_entries()[Tlb::index_of(linear)];
   if (linear - entry.tag_read <= kPageSize - sizeof(T)) [[likely]] {
-    std::memcpy(&out, reinterpret_cast<const void*>(static_cast<std::uintptr_t>(linear) + entry.addend), sizeof(T));
+    std::memcpy(&out, reinterpret_cast<const void*>(static_cast<std::uintptr_t>(linear) + entry.addend),
+                sizeof(T));
     return true;
   }
   return cpu.read_slow(linear, &out, sizeof(T), stack, cpu.data_mode());
@@ -63,7 +71,8 @@ template <class T>
 LAPWING_INLINE bool store_linear(Cpu& cpu, u64 linear, bool stack, T value) {
   const TlbEntry& entry = cpu.tlb_entries()[Tlb::index_of(linear)];
   if (linear - entry.tag_write <= kPageSize - sizeof(T)) [[likely]] {
-    std::memcpy(reinterpret_cast<void*>(static_cast<std::uintptr_t>(linear) + entry.addend), &value, sizeof(T));
+    std::memcpy(reinterpret_cast<void*>(static_cast<std::uintptr_t>(linear) + entry.addend), &value,
+                sizeof(T));
     return true;
   }
   return cpu.write_slow(linear, &value, sizeof(T), stack, cpu.data_mode());
@@ -154,8 +163,12 @@ class Modify {
 };
 
 // The stack. Handlers that push several values compute with stack_offset() and set RSP last.
-LAPWING_INLINE u8 stack_segment(const CpuState& s) { return s.code64() ? kFlatStack : kSs; }
-LAPWING_INLINE u64 stack_pointer(const CpuState& s) { return s.gpr[kRsp] & s.stack_mask; }
+LAPWING_INLINE u8 stack_segment(const CpuState& s) {
+  return s.code64() ? kFlatStack : kSs;
+}
+LAPWING_INLINE u64 stack_pointer(const CpuState& s) {
+  return s.gpr[kRsp] & s.stack_mask;
+}
 LAPWING_INLINE void set_stack_pointer(CpuState& s, u64 value) {
   // A 32-bit stack pointer write clears the upper half; a 16-bit one keeps the rest.
   const u64 keep = s.stack_mask == 0xFFFF ? ~0xFFFFull : 0;
@@ -178,8 +191,8 @@ inline bool pop(Cpu& cpu, T& value) {
   return true;
 }
 
-// Accesses with supervisor rights whatever CPL is: descriptor tables, TSS, IDT (SDM vol. 3, "Implicit supervisor-mode
-// accesses").
+// Accesses with supervisor rights whatever CPL is: descriptor tables, TSS, IDT (SDM vol. 3, "Implicit
+// supervisor-mode accesses").
 template <class T>
 inline bool load_system(Cpu& cpu, u64 linear, T& out) {
   return cpu.read_slow(linear, &out, sizeof(T), false, cpu.system_mode());

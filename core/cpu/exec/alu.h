@@ -44,9 +44,9 @@ LAPWING_INLINE bool alu(Cpu& cpu, const Instruction& in) {
   } else {
     const T source = form == Form::kMR ? read_reg<T>(s, in.reg) : as_type<T>(in.imm);
     if constexpr (kWrites) {
-      return modify_operand<T, kind>(
-          cpu,
-          in, [&](T value) __attribute__((always_inline)) { return alu_compute<op, T>(s, value, source); });
+      return modify_operand<T, kind>(cpu, in, [&](T value) __attribute__((always_inline)) {
+        return alu_compute<op, T>(s, value, source);
+      });
     } else {
       T value;
       if (!read_operand<T, kind>(cpu, in, value)) return false;
@@ -85,9 +85,9 @@ LAPWING_INLINE T unary_compute(CpuState& s, T value) {
 
 template <Op op, class T, Kind kind>
 LAPWING_INLINE bool unary(Cpu& cpu, const Instruction& in) {
-  return modify_operand<T, kind>(
-      cpu,
-      in, [&](T value) __attribute__((always_inline)) { return unary_compute<op, T>(cpu.state, value); });
+  return modify_operand<T, kind>(cpu, in, [&](T value) __attribute__((always_inline)) {
+    return unary_compute<op, T>(cpu.state, value);
+  });
 }
 
 }  // namespace lapwing

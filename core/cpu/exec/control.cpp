@@ -1,5 +1,5 @@
-// Control and debug registers, descriptor-table registers, TLB and cache control. SDM vol. 2; vol. 3, "System Architecture
-// Overview".
+// Control and debug registers, descriptor-table registers, TLB and cache control. SDM vol. 2; vol. 3, "System
+// Architecture Overview".
 #include "core/cpu/debug.h"
 #include "core/cpu/descriptor.h"
 #include "core/cpu/exec/access.h"
@@ -9,7 +9,9 @@ namespace lapwing {
 
 namespace {
 
-bool privileged(Cpu& cpu) { return cpu.state.cpl == 0 ? true : cpu.raise_gp(0); }
+bool privileged(Cpu& cpu) {
+  return cpu.state.cpl == 0 ? true : cpu.raise_gp(0);
+}
 
 u64 read_general(const Cpu& cpu, const Instruction& in) {
   return cpu.state.code64() ? read_reg<u64>(cpu.state, in.rm) : read_reg<u32>(cpu.state, in.rm);
@@ -23,8 +25,8 @@ void write_general(Cpu& cpu, const Instruction& in, u64 value) {
   }
 }
 
-constexpr u64 kCr0Writable = cr0::kPe | cr0::kMp | cr0::kEm | cr0::kTs | cr0::kNe | cr0::kWp | cr0::kAm | cr0::kNw |
-                             cr0::kCd | cr0::kPg;
+constexpr u64 kCr0Writable = cr0::kPe | cr0::kMp | cr0::kEm | cr0::kTs | cr0::kNe | cr0::kWp | cr0::kAm |
+                             cr0::kNw | cr0::kCd | cr0::kPg;
 
 // Turning paging on with EFER.LME enters long mode; off leaves it (SDM vol. 3, "Initializing IA-32e Mode").
 bool set_cr0(Cpu& cpu, u64 value) {
@@ -65,11 +67,21 @@ u64 cr4_allowed(const CpuModel& model) {
     u64 bits;
   };
   static constexpr Row kRows[] = {
-      {Feature::VME, cr4::kVme | cr4::kPvi}, {Feature::TSC, cr4::kTsd},        {Feature::DE, cr4::kDe},
-      {Feature::PSE, cr4::kPse},             {Feature::PAE, cr4::kPae},        {Feature::MCE, cr4::kMce},
-      {Feature::PGE, cr4::kPge},             {Feature::FXSR, cr4::kOsfxsr},    {Feature::SSE, cr4::kOsxmmexcpt},
-      {Feature::UMIP, cr4::kUmip},           {Feature::FSGSBASE, cr4::kFsgsbase}, {Feature::PCID, cr4::kPcide},
-      {Feature::XSAVE, cr4::kOsxsave},       {Feature::SMEP, cr4::kSmep},      {Feature::SMAP, cr4::kSmap},
+      {Feature::VME, cr4::kVme | cr4::kPvi},
+      {Feature::TSC, cr4::kTsd},
+      {Feature::DE, cr4::kDe},
+      {Feature::PSE, cr4::kPse},
+      {Feature::PAE, cr4::kPae},
+      {Feature::MCE, cr4::kMce},
+      {Feature::PGE, cr4::kPge},
+      {Feature::FXSR, cr4::kOsfxsr},
+      {Feature::SSE, cr4::kOsxmmexcpt},
+      {Feature::UMIP, cr4::kUmip},
+      {Feature::FSGSBASE, cr4::kFsgsbase},
+      {Feature::PCID, cr4::kPcide},
+      {Feature::XSAVE, cr4::kOsxsave},
+      {Feature::SMEP, cr4::kSmep},
+      {Feature::SMAP, cr4::kSmap},
       {Feature::PKU, cr4::kPke},
   };
   u64 bits = cr4::kPce;
@@ -95,7 +107,8 @@ bool set_cr4(Cpu& cpu, u64 value) {
     s.cr4 = old;
     return false;
   }
-  constexpr u64 kFlush = cr4::kPae | cr4::kPge | cr4::kPse | cr4::kPcide | cr4::kSmep | cr4::kSmap | cr4::kPke;
+  constexpr u64 kFlush =
+      cr4::kPae | cr4::kPge | cr4::kPse | cr4::kPcide | cr4::kSmep | cr4::kSmap | cr4::kPke;
   if ((changed & kFlush) != 0) cpu.flush_tlb(true);
   cpu.update_mode();
   return true;
@@ -105,7 +118,8 @@ bool write_cr3(Cpu& cpu, u64 value) {
   const CpuState& s = cpu.state;
   constexpr u64 kNoFlush = 1ull << 63;
   const bool pcid = (s.cr4 & cr4::kPcide) != 0;
-  const u64 reserved = s.long_mode_active() ? ~((1ull << kPhysicalAddressBits) - 1) & ~(pcid ? kNoFlush : 0) : 0;
+  const u64 reserved =
+      s.long_mode_active() ? ~((1ull << kPhysicalAddressBits) - 1) & ~(pcid ? kNoFlush : 0) : 0;
   return (value & reserved) != 0 ? cpu.raise_gp(0) : cpu.set_cr3(value);
 }
 
@@ -252,17 +266,27 @@ bool exec_LMSW(Cpu& cpu, const Instruction& in) {
   return set_cr0(cpu, (cpu.state.cr0 & ~0xFull) | low);
 }
 
-bool exec_SGDT(Cpu& cpu, const Instruction& in) { return store_table(cpu, in, cpu.state.gdtr); }
-bool exec_SIDT(Cpu& cpu, const Instruction& in) { return store_table(cpu, in, cpu.state.idtr); }
-bool exec_LGDT(Cpu& cpu, const Instruction& in) { return load_table(cpu, in, cpu.state.gdtr); }
-bool exec_LIDT(Cpu& cpu, const Instruction& in) { return load_table(cpu, in, cpu.state.idtr); }
+bool exec_SGDT(Cpu& cpu, const Instruction& in) {
+  return store_table(cpu, in, cpu.state.gdtr);
+}
+bool exec_SIDT(Cpu& cpu, const Instruction& in) {
+  return store_table(cpu, in, cpu.state.idtr);
+}
+bool exec_LGDT(Cpu& cpu, const Instruction& in) {
+  return load_table(cpu, in, cpu.state.gdtr);
+}
+bool exec_LIDT(Cpu& cpu, const Instruction& in) {
+  return load_table(cpu, in, cpu.state.idtr);
+}
 
 bool exec_SLDT(Cpu& cpu, const Instruction& in) {
-  return protected_only(cpu) && umip_allows(cpu) && store_system_selector(cpu, in, cpu.state.seg[kLdtr].selector);
+  return protected_only(cpu) && umip_allows(cpu) &&
+         store_system_selector(cpu, in, cpu.state.seg[kLdtr].selector);
 }
 
 bool exec_STR(Cpu& cpu, const Instruction& in) {
-  return protected_only(cpu) && umip_allows(cpu) && store_system_selector(cpu, in, cpu.state.seg[kTr].selector);
+  return protected_only(cpu) && umip_allows(cpu) &&
+         store_system_selector(cpu, in, cpu.state.seg[kTr].selector);
 }
 
 bool exec_LLDT(Cpu& cpu, const Instruction& in) {
@@ -322,7 +346,11 @@ bool exec_INVPCID(Cpu& cpu, const Instruction& in) {
   return true;
 }
 
-bool exec_INVD(Cpu& cpu, const Instruction&) { return privileged(cpu); }
-bool exec_WBINVD(Cpu& cpu, const Instruction&) { return privileged(cpu); }
+bool exec_INVD(Cpu& cpu, const Instruction&) {
+  return privileged(cpu);
+}
+bool exec_WBINVD(Cpu& cpu, const Instruction&) {
+  return privileged(cpu);
+}
 
 }  // namespace lapwing

@@ -18,7 +18,9 @@ constexpr u32 kApicBaseMsr = 0x1B;
 constexpr u32 kHypervisorLeaf = 0x40000000;
 constexpr u32 kCoreCrystalHz = 1'000'000'000;  // also the local APIC timer's clock
 
-u32 word(const Cpu& cpu, FeatureWord which) { return cpu.model.words[static_cast<unsigned>(which)]; }
+u32 word(const Cpu& cpu, FeatureWord which) {
+  return cpu.model.words[static_cast<unsigned>(which)];
+}
 
 u32 four_bytes(const std::string& text, std::size_t at) {
   u32 value = 0;
@@ -29,11 +31,14 @@ u32 four_bytes(const std::string& text, std::size_t at) {
 u32 signature(const CpuModel& model) {
   const u32 family = std::min(model.family, 15u);
   const u32 extended_family = model.family - family;
-  return model.stepping | (model.model & 15) << 4 | family << 8 | (model.model >> 4) << 16 | extended_family << 20;
+  return model.stepping | (model.model & 15) << 4 | family << 8 | (model.model >> 4) << 16 |
+         extended_family << 20;
 }
 
 // Bits of an APIC ID that number the CPUs of one package.
-u32 id_bits(const Cpu& cpu) { return static_cast<u32>(std::bit_width(cpu.cpu_count - 1)); }
+u32 id_bits(const Cpu& cpu) {
+  return static_cast<u32>(std::bit_width(cpu.cpu_count - 1));
+}
 
 u32 max_basic_leaf(const CpuModel& model) {
   if (model.family < 6) return 1;
@@ -103,7 +108,8 @@ CpuidResult extended_state(const Cpu& cpu, u32 index) {
 CpuidResult brand(const Cpu& cpu, u32 leaf) {
   const std::size_t at = (leaf - 0x80000002) * 16;
   const std::string& text = cpu.model.brand;
-  return {four_bytes(text, at), four_bytes(text, at + 4), four_bytes(text, at + 8), four_bytes(text, at + 12)};
+  return {four_bytes(text, at), four_bytes(text, at + 4), four_bytes(text, at + 8),
+          four_bytes(text, at + 12)};
 }
 
 CpuidResult extended(const Cpu& cpu, u32 leaf) {

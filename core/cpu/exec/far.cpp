@@ -49,7 +49,8 @@ bool push_return(StackWriter& stack, Cpu& cpu, const Instruction& in) {
 
 bool transfer_real(Cpu& cpu, const Instruction& in, const FarPointer& target, bool call) {
   CpuState& s = cpu.state;
-  SegmentRegister cs = s.v8086() ? v8086_segment(target.selector) : real_mode_segment(s.seg[kCs], target.selector);
+  SegmentRegister cs =
+      s.v8086() ? v8086_segment(target.selector) : real_mode_segment(s.seg[kCs], target.selector);
   if (target.offset > cs.limit) return cpu.raise_gp(0);
   if (call) {
     const SegmentRegister ss = s.seg[kSs];
@@ -91,8 +92,8 @@ bool transfer_direct(Cpu& cpu, const Instruction& in, const FarPointer& target, 
 }
 
 // The stack a more privileged callee runs on, and what is copied to it.
-bool call_inner(Cpu& cpu, const Instruction& in, const Descriptor& gate, unsigned size, const SegmentRegister& cs,
-                u64 offset, u8 new_cpl) {
+bool call_inner(Cpu& cpu, const Instruction& in, const Descriptor& gate, unsigned size,
+                const SegmentRegister& cs, u64 offset, u8 new_cpl) {
   CpuState& s = cpu.state;
   const bool long_mode = s.long_mode_active();
   SegmentRegister ss;
@@ -199,15 +200,18 @@ bool far_transfer(Cpu& cpu, const Instruction& in, bool call) {
     case SystemType::kTss32Available:
       if (long_mode) break;
       return transfer_task(cpu, in, target.selector, descriptor, call);
-    default:
-      break;
+    default: break;
   }
   return cpu.raise_gp(error);
 }
 
 }  // namespace
 
-bool exec_JMP_FAR(Cpu& cpu, const Instruction& in) { return far_transfer(cpu, in, false); }
-bool exec_CALL_FAR(Cpu& cpu, const Instruction& in) { return far_transfer(cpu, in, true); }
+bool exec_JMP_FAR(Cpu& cpu, const Instruction& in) {
+  return far_transfer(cpu, in, false);
+}
+bool exec_CALL_FAR(Cpu& cpu, const Instruction& in) {
+  return far_transfer(cpu, in, true);
+}
 
 }  // namespace lapwing

@@ -171,7 +171,8 @@ bool iret_v8086(Cpu& cpu, const Instruction& in) {
     mask |= rflags::kIf;
   } else {
     const bool new_if = (r.flags & rflags::kIf) != 0;
-    if ((r.flags & rflags::kTf) != 0 || (new_if && (s.rflags_rest & rflags::kVip) != 0)) return cpu.raise_gp(0);
+    if ((r.flags & rflags::kTf) != 0 || (new_if && (s.rflags_rest & rflags::kVip) != 0))
+      return cpu.raise_gp(0);
     s.rflags_rest = (s.rflags_rest & ~rflags::kVif) | (new_if ? rflags::kVif : 0);
   }
   s.seg[kCs] = v8086_segment(r.cs);

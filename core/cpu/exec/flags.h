@@ -1,7 +1,10 @@
-// Lazy status flags in one uniform representation, so that reading never depends on which instruction wrote them.
+// Lazy status flags in one uniform representation, so that reading never depends on which instruction wrote
+// them.
 //   flags_result   the result, sign-extended to 64 bits
-//   flags_carries  bit 63 = CF, bit 62 = carry into the top bit (OF = bit 63 ^ bit 62), bit 3 = carry out of bit 3 (AF),
-//                  bits 15:8 = byte XORed into the result's low byte before taking parity, bit 0 = XORed into SF.
+//   flags_carries  bit 63 = CF, bit 62 = carry into the top bit (OF = bit 63 ^ bit 62), bit 3 = carry out of
+//   bit 3 (AF),
+//                  bits 15:8 = byte XORed into the result's low byte before taking parity, bit 0 = XORed into
+//                  SF.
 // ZF = (result == 0), SF = result[63] ^ carries[0], PF = even parity of result[7:0] ^ carries[15:8].
 #pragma once
 
@@ -48,11 +51,21 @@ inline void set_flags_logic(CpuState& s, T result) {
   s.flags_carries = 0;
 }
 
-inline bool flag_cf(const CpuState& s) { return (s.flags_carries >> 63) != 0; }
-inline bool flag_of(const CpuState& s) { return ((s.flags_carries ^ (s.flags_carries << 1)) >> 63) != 0; }
-inline bool flag_zf(const CpuState& s) { return s.flags_result == 0; }
-inline bool flag_sf(const CpuState& s) { return ((s.flags_result >> 63) ^ (s.flags_carries & 1)) != 0; }
-inline bool flag_af(const CpuState& s) { return (s.flags_carries & kCarryAf) != 0; }
+inline bool flag_cf(const CpuState& s) {
+  return (s.flags_carries >> 63) != 0;
+}
+inline bool flag_of(const CpuState& s) {
+  return ((s.flags_carries ^ (s.flags_carries << 1)) >> 63) != 0;
+}
+inline bool flag_zf(const CpuState& s) {
+  return s.flags_result == 0;
+}
+inline bool flag_sf(const CpuState& s) {
+  return ((s.flags_result >> 63) ^ (s.flags_carries & 1)) != 0;
+}
+inline bool flag_af(const CpuState& s) {
+  return (s.flags_carries & kCarryAf) != 0;
+}
 inline bool flag_pf(const CpuState& s) {
   const auto byte = static_cast<u8>(s.flags_result ^ (s.flags_carries >> 8));
   return (std::popcount(byte) & 1) == 0;
@@ -72,15 +85,18 @@ inline void set_status_flags(CpuState& s, u64 flags) {
   const bool of = (flags & rflags::kOf) != 0;
   // Parity of 0 is even, of 1 odd.
   const bool flip_parity = ((flags & rflags::kPf) != 0) != zero;
-  s.flags_carries = (cf ? kCarryCf : 0) | (cf != of ? kCarryPo : 0) | ((flags & rflags::kAf) != 0 ? kCarryAf : 0) |
-                    (flip_parity ? 1ull << 8 : 0) | ((flags & rflags::kSf) != 0 ? 1ull : 0);
+  s.flags_carries = (cf ? kCarryCf : 0) | (cf != of ? kCarryPo : 0) |
+                    ((flags & rflags::kAf) != 0 ? kCarryAf : 0) | (flip_parity ? 1ull << 8 : 0) |
+                    ((flags & rflags::kSf) != 0 ? 1ull : 0);
 }
 
 inline void set_cf(CpuState& s, bool cf) {
   if (flag_cf(s) != cf) s.flags_carries ^= kCarryCf | kCarryPo;  // OF keeps its value
 }
 
-inline u64 get_rflags(const CpuState& s) { return s.rflags_rest | status_flags(s); }
+inline u64 get_rflags(const CpuState& s) {
+  return s.rflags_rest | status_flags(s);
+}
 
 // Condition codes of Jcc, SETcc, CMOVcc by their encoding (SDM vol. 1, appendix "EFLAGS Condition Codes").
 template <unsigned code>

@@ -45,11 +45,10 @@ template <class T, Kind kind>
 LAPWING_INLINE bool exchange(Cpu& cpu, const Instruction& in) {
   CpuState& s = cpu.state;
   const T source = read_reg<T>(s, in.reg);
-  return modify_operand<T, kind>(
-      cpu, in, [&](T value) __attribute__((always_inline)) {
-        write_reg<T>(s, in.reg, value);
-        return source;
-      });
+  return modify_operand<T, kind>(cpu, in, [&](T value) __attribute__((always_inline)) {
+    write_reg<T>(s, in.reg, value);
+    return source;
+  });
 }
 
 // CMOVcc always reads its source; a 32-bit destination is zero-extended even when the condition is false.

@@ -83,11 +83,11 @@ struct FixedMsr {
 };
 constexpr FixedMsr kFixedMsrs[] = {
     {kPlatformId, 0, false},
-    {kFeatureControl, 1, false},                // locked, no VMX
-    {kBiosSignId, 0x1ull << 32, true},          // microcode revision 1
-    {kPlatformInfo, 10ull << 8, false},         // 10 x 100 MHz
-    {kMtrrCap, 0x508, false},                   // 8 variable ranges, fixed ranges, write combining
-    {kMcgCap, 0, false},                        // no machine-check banks
+    {kFeatureControl, 1, false},         // locked, no VMX
+    {kBiosSignId, 0x1ull << 32, true},   // microcode revision 1
+    {kPlatformInfo, 10ull << 8, false},  // 10 x 100 MHz
+    {kMtrrCap, 0x508, false},            // 8 variable ranges, fixed ranges, write combining
+    {kMcgCap, 0, false},                 // no machine-check banks
 };
 
 const PlainMsr* find_plain(const CpuModel& model, u32 index) {
@@ -108,11 +108,14 @@ const FixedMsr* find_fixed(u32 index) {
 int fixed_mtrr_slot(u32 index) {
   if (index == kMtrrFix64k) return 0;
   if (index == kMtrrFix16k || index == kMtrrFix16k + 1) return static_cast<int>(1 + index - kMtrrFix16k);
-  if (index >= kMtrrFix4kFirst && index <= kMtrrFix4kLast) return static_cast<int>(3 + index - kMtrrFix4kFirst);
+  if (index >= kMtrrFix4kFirst && index <= kMtrrFix4kLast)
+    return static_cast<int>(3 + index - kMtrrFix4kFirst);
   return -1;
 }
 
-bool valid_memory_type(u64 type) { return type <= 7 && type != 2 && type != 3; }
+bool valid_memory_type(u64 type) {
+  return type <= 7 && type != 2 && type != 3;
+}
 
 bool write_memory_types(u64& field, u64 value, bool pat) {
   for (unsigned i = 0; i < 8; ++i) {
@@ -156,7 +159,8 @@ bool write_mtrr(Cpu& cpu, u32 index, u64 value) {
   const bool is_mask = (index & 1) != 0;
   const u64 address = ((1ull << kPhysicalAddressBits) - 1) & ~0xFFFull;
   const u64 allowed = address | (is_mask ? 0x800 : 0xFF);
-  if ((value & ~allowed) != 0 || (!is_mask && (!valid_memory_type(value & 0xFF) || (value & 0xFF) == 7))) return false;
+  if ((value & ~allowed) != 0 || (!is_mask && (!valid_memory_type(value & 0xFF) || (value & 0xFF) == 7)))
+    return false;
   s.mtrr_variable[index - kMtrrVariableFirst] = value;
   return true;
 }

@@ -1,4 +1,5 @@
-// Instructions on segment registers and their bases: MOV, POP, LDS.., RD/WRFSBASE, SWAPGS; VERR VERW LAR LSL ARPL. SDM vol. 2.
+// Instructions on segment registers and their bases: MOV, POP, LDS.., RD/WRFSBASE, SWAPGS; VERR VERW LAR LSL
+// ARPL. SDM vol. 2.
 #include "core/cpu/descriptor.h"
 #include "core/cpu/exec/access.h"
 #include "core/cpu/exec/flags.h"
@@ -68,7 +69,8 @@ void set_zf(CpuState& s, bool zf) {
   set_status_flags(s, zf ? flags | rflags::kZf : flags & ~rflags::kZf);
 }
 
-// Reads a descriptor for LAR, LSL, VERR, VERW, which never fault on a bad selector. found = false: answer ZF = 0.
+// Reads a descriptor for LAR, LSL, VERR, VERW, which never fault on a bad selector. found = false: answer ZF
+// = 0.
 bool inspect(Cpu& cpu, u16 selector, Descriptor& descriptor, bool& found) {
   found = false;
   if (is_null_selector(selector)) return true;
@@ -76,7 +78,8 @@ bool inspect(Cpu& cpu, u16 selector, Descriptor& descriptor, bool& found) {
   const u64 last = (selector & 0xFFF8) + 7u;
   const bool local = (selector & 4) != 0;
   const SegmentRegister& ldtr = s.seg[kLdtr];
-  if (local ? (is_null_selector(ldtr.selector) || !ldtr.present() || last > ldtr.limit) : last > s.gdtr.limit) {
+  if (local ? (is_null_selector(ldtr.selector) || !ldtr.present() || last > ldtr.limit)
+            : last > s.gdtr.limit) {
     return true;
   }
   found = true;
@@ -95,18 +98,13 @@ bool type_visible(const CpuState& s, const Descriptor& d, bool limit) {
   switch (d.system_type()) {
     case SystemType::kLdt:
     case SystemType::kTss32Available:
-    case SystemType::kTss32Busy:
-      return true;
+    case SystemType::kTss32Busy: return true;
     case SystemType::kTss16Available:
-    case SystemType::kTss16Busy:
-      return !long_mode;
+    case SystemType::kTss16Busy: return !long_mode;
     case SystemType::kCallGate16:
-    case SystemType::kTaskGate:
-      return !long_mode && !limit;
-    case SystemType::kCallGate32:
-      return !limit;
-    default:
-      return false;
+    case SystemType::kTaskGate: return !long_mode && !limit;
+    case SystemType::kCallGate32: return !limit;
+    default: return false;
   }
 }
 
@@ -190,16 +188,34 @@ bool exec_POP_SEG(Cpu& cpu, const Instruction& in) {
   return true;
 }
 
-bool exec_LDS(Cpu& cpu, const Instruction& in) { return load_far_pointer(cpu, in, kDs); }
-bool exec_LES(Cpu& cpu, const Instruction& in) { return load_far_pointer(cpu, in, kEs); }
-bool exec_LSS(Cpu& cpu, const Instruction& in) { return load_far_pointer(cpu, in, kSs); }
-bool exec_LFS(Cpu& cpu, const Instruction& in) { return load_far_pointer(cpu, in, kFs); }
-bool exec_LGS(Cpu& cpu, const Instruction& in) { return load_far_pointer(cpu, in, kGs); }
+bool exec_LDS(Cpu& cpu, const Instruction& in) {
+  return load_far_pointer(cpu, in, kDs);
+}
+bool exec_LES(Cpu& cpu, const Instruction& in) {
+  return load_far_pointer(cpu, in, kEs);
+}
+bool exec_LSS(Cpu& cpu, const Instruction& in) {
+  return load_far_pointer(cpu, in, kSs);
+}
+bool exec_LFS(Cpu& cpu, const Instruction& in) {
+  return load_far_pointer(cpu, in, kFs);
+}
+bool exec_LGS(Cpu& cpu, const Instruction& in) {
+  return load_far_pointer(cpu, in, kGs);
+}
 
-bool exec_RDFSBASE(Cpu& cpu, const Instruction& in) { return read_base(cpu, in, kFs); }
-bool exec_RDGSBASE(Cpu& cpu, const Instruction& in) { return read_base(cpu, in, kGs); }
-bool exec_WRFSBASE(Cpu& cpu, const Instruction& in) { return write_base(cpu, in, kFs); }
-bool exec_WRGSBASE(Cpu& cpu, const Instruction& in) { return write_base(cpu, in, kGs); }
+bool exec_RDFSBASE(Cpu& cpu, const Instruction& in) {
+  return read_base(cpu, in, kFs);
+}
+bool exec_RDGSBASE(Cpu& cpu, const Instruction& in) {
+  return read_base(cpu, in, kGs);
+}
+bool exec_WRFSBASE(Cpu& cpu, const Instruction& in) {
+  return write_base(cpu, in, kFs);
+}
+bool exec_WRGSBASE(Cpu& cpu, const Instruction& in) {
+  return write_base(cpu, in, kGs);
+}
 
 bool exec_SWAPGS(Cpu& cpu, const Instruction&) {
   CpuState& s = cpu.state;
@@ -211,10 +227,18 @@ bool exec_SWAPGS(Cpu& cpu, const Instruction&) {
   return true;
 }
 
-bool exec_LAR(Cpu& cpu, const Instruction& in) { return load_access(cpu, in, false); }
-bool exec_LSL(Cpu& cpu, const Instruction& in) { return load_access(cpu, in, true); }
-bool exec_VERR(Cpu& cpu, const Instruction& in) { return verify(cpu, in, false); }
-bool exec_VERW(Cpu& cpu, const Instruction& in) { return verify(cpu, in, true); }
+bool exec_LAR(Cpu& cpu, const Instruction& in) {
+  return load_access(cpu, in, false);
+}
+bool exec_LSL(Cpu& cpu, const Instruction& in) {
+  return load_access(cpu, in, true);
+}
+bool exec_VERR(Cpu& cpu, const Instruction& in) {
+  return verify(cpu, in, false);
+}
+bool exec_VERW(Cpu& cpu, const Instruction& in) {
+  return verify(cpu, in, true);
+}
 
 bool exec_ARPL(Cpu& cpu, const Instruction& in) {
   if (!protected_only(cpu)) return false;

@@ -100,17 +100,16 @@ LAPWING_INLINE bool shift(Cpu& cpu, const Instruction& in) {
   unsigned count = 1;
   if constexpr (form == Form::kMI) count = static_cast<unsigned>(in.imm) & kMask;
   if constexpr (form == Form::kMC) count = static_cast<unsigned>(s.gpr[kRcx]) & kMask;
-  return modify_operand<T, kind>(
-      cpu, in, [&](T value) __attribute__((always_inline)) {
-        if (form != Form::kM1 && count == 0) return value;
-        if constexpr (op == Op::ROL || op == Op::ROR) {
-          return rotate_compute<op, T>(s, value, count, form == Form::kMI && is_register<kind>(in));
-        } else if constexpr (op == Op::RCL || op == Op::RCR) {
-          return rotate_carry_compute<op, T>(s, value, count);
-        } else {
-          return shift_compute<op, T>(s, value, count);
-        }
-      });
+  return modify_operand<T, kind>(cpu, in, [&](T value) __attribute__((always_inline)) {
+    if (form != Form::kM1 && count == 0) return value;
+    if constexpr (op == Op::ROL || op == Op::ROR) {
+      return rotate_compute<op, T>(s, value, count, form == Form::kMI && is_register<kind>(in));
+    } else if constexpr (op == Op::RCL || op == Op::RCR) {
+      return rotate_carry_compute<op, T>(s, value, count);
+    } else {
+      return shift_compute<op, T>(s, value, count);
+    }
+  });
 }
 
 template <Op op, class T>
@@ -150,10 +149,9 @@ LAPWING_INLINE bool double_shift(Cpu& cpu, const Instruction& in) {
   const u64 raw_count = in.form == Form::kMRC ? s.gpr[kRcx] : in.imm;
   const unsigned count = static_cast<unsigned>(raw_count) & (sizeof(T) == 8 ? 63 : 31);
   const T source = read_reg<T>(s, in.reg);
-  return modify_operand<T, kind>(
-      cpu, in, [&](T value) __attribute__((always_inline)) {
-        return count == 0 ? value : double_shift_compute<op, T>(s, value, source, count);
-      });
+  return modify_operand<T, kind>(cpu, in, [&](T value) __attribute__((always_inline)) {
+    return count == 0 ? value : double_shift_compute<op, T>(s, value, source, count);
+  });
 }
 
 }  // namespace lapwing

@@ -8,7 +8,8 @@ namespace lapwing {
 
 namespace {
 
-// Traps save the RIP of the next instruction. TF has been cleared: single-stepping does not stop in the handler.
+// Traps save the RIP of the next instruction. TF has been cleared: single-stepping does not stop in the
+// handler.
 bool software_trap(Cpu& cpu, const Instruction& in, u8 vector, Cpu::EventKind kind) {
   if (!cpu.deliver(vector, kind, nullptr, cpu.next_rip(in))) return false;
   cpu.suppress_step_trap();
@@ -21,7 +22,9 @@ SegmentRegister flat_segment(u16 selector, u16 attributes) {
 
 // Attribute words of the flat segments that the fast system calls load (present, accessed).
 constexpr u16 kCode64 = 0xA09B, kCode32 = 0xC09B, kData32 = 0xC093;
-constexpr u16 with_dpl(u16 attributes, u8 dpl) { return static_cast<u16>(attributes | (dpl << 5)); }
+constexpr u16 with_dpl(u16 attributes, u8 dpl) {
+  return static_cast<u16>(attributes | (dpl << 5));
+}
 
 void enter_flat(Cpu& cpu, u16 cs, u16 code, u16 ss, u8 cpl, u64 rip) {
   CpuState& s = cpu.state;
@@ -46,21 +49,37 @@ bool check_bounds(Cpu& cpu, const Instruction& in) {
 
 }  // namespace
 
-bool exec_INVALID(Cpu& cpu, const Instruction&) { return cpu.raise_ud(); }
-bool exec_UD0(Cpu& cpu, const Instruction&) { return cpu.raise_ud(); }
-bool exec_UD1(Cpu& cpu, const Instruction&) { return cpu.raise_ud(); }
-bool exec_UD2(Cpu& cpu, const Instruction&) { return cpu.raise_ud(); }
-bool exec_TOO_LONG(Cpu& cpu, const Instruction&) { return cpu.raise_gp(0); }
+bool exec_INVALID(Cpu& cpu, const Instruction&) {
+  return cpu.raise_ud();
+}
+bool exec_UD0(Cpu& cpu, const Instruction&) {
+  return cpu.raise_ud();
+}
+bool exec_UD1(Cpu& cpu, const Instruction&) {
+  return cpu.raise_ud();
+}
+bool exec_UD2(Cpu& cpu, const Instruction&) {
+  return cpu.raise_ud();
+}
+bool exec_TOO_LONG(Cpu& cpu, const Instruction&) {
+  return cpu.raise_gp(0);
+}
 // There is no system-management mode, so RSM is always outside it.
-bool exec_RSM(Cpu& cpu, const Instruction&) { return cpu.raise_ud(); }
+bool exec_RSM(Cpu& cpu, const Instruction&) {
+  return cpu.raise_ud();
+}
 
 bool exec_INT(Cpu& cpu, const Instruction& in) {
   return software_trap(cpu, in, static_cast<u8>(in.imm), Cpu::EventKind::kSoftware);
 }
 
-bool exec_INT3(Cpu& cpu, const Instruction& in) { return software_trap(cpu, in, kBP, Cpu::EventKind::kInt3); }
+bool exec_INT3(Cpu& cpu, const Instruction& in) {
+  return software_trap(cpu, in, kBP, Cpu::EventKind::kInt3);
+}
 
-bool exec_INT1(Cpu& cpu, const Instruction& in) { return software_trap(cpu, in, kDB, Cpu::EventKind::kInt1); }
+bool exec_INT1(Cpu& cpu, const Instruction& in) {
+  return software_trap(cpu, in, kDB, Cpu::EventKind::kInt1);
+}
 
 bool exec_INTO(Cpu& cpu, const Instruction& in) {
   if (flag_of(cpu.state)) return software_trap(cpu, in, kOF, Cpu::EventKind::kInt3);
@@ -142,7 +161,8 @@ bool exec_SYSEXIT(Cpu& cpu, const Instruction& in) {
   const auto selector = static_cast<u16>(s.sysenter_cs & kSelectorMask);
   if (!s.protected_mode() || selector == 0 || s.cpl != 0) return cpu.raise_gp(0);
   const bool to64 = in.operand_size == 8;
-  if (to64 && (!is_canonical_address(s.gpr[kRcx]) || !is_canonical_address(s.gpr[kRdx]))) return cpu.raise_gp(0);
+  if (to64 && (!is_canonical_address(s.gpr[kRcx]) || !is_canonical_address(s.gpr[kRdx])))
+    return cpu.raise_gp(0);
   const u64 rip = to64 ? s.gpr[kRdx] : static_cast<u32>(s.gpr[kRdx]);
   s.gpr[kRsp] = to64 ? s.gpr[kRcx] : static_cast<u32>(s.gpr[kRcx]);
   const auto cs = static_cast<u16>((selector + (to64 ? 32 : 16)) | 3);

@@ -47,7 +47,7 @@ bool move_scalar(Cpu& cpu, const Instruction& in) {
 }
 
 // MOVLPx and MOVHPx: half a register and memory.
-bool move_half(Cpu& cpu, const Instruction& in, u64 XmmRegister::*half) {
+bool move_half(Cpu& cpu, const Instruction& in, u64 XmmRegister::* half) {
   if (!check_available(cpu)) return false;
   u64& place = cpu.state.xmm[in.reg].*half;
   if (is_store(in)) return store_operand<u64>(cpu, in, place);
@@ -186,15 +186,13 @@ bool exec_MOVDDUP(Cpu& cpu, const Instruction& in) {
 }
 
 bool exec_MOVSLDUP(Cpu& cpu, const Instruction& in) {
-  return packed_xmm<u32>(cpu, in, [](const auto&, const auto& b) {
-    return Lanes<u32>{b[0], b[0], b[2], b[2]};
-  });
+  return packed_xmm<u32>(cpu, in,
+                         [](const auto&, const auto& b) { return Lanes<u32>{b[0], b[0], b[2], b[2]}; });
 }
 
 bool exec_MOVSHDUP(Cpu& cpu, const Instruction& in) {
-  return packed_xmm<u32>(cpu, in, [](const auto&, const auto& b) {
-    return Lanes<u32>{b[1], b[1], b[3], b[3]};
-  });
+  return packed_xmm<u32>(cpu, in,
+                         [](const auto&, const auto& b) { return Lanes<u32>{b[1], b[1], b[3], b[3]}; });
 }
 
 bool exec_MOVD(Cpu& cpu, const Instruction& in) {

@@ -244,9 +244,8 @@ bool exec_SHUFPS(Cpu& cpu, const Instruction& in) {
   });
 }
 bool exec_SHUFPD(Cpu& cpu, const Instruction& in) {
-  return packed_xmm<u64>(cpu, in, [&](const auto& a, const auto& b) {
-    return Lanes<u64>{a[in.imm & 1], b[(in.imm >> 1) & 1]};
-  });
+  return packed_xmm<u64>(
+      cpu, in, [&](const auto& a, const auto& b) { return Lanes<u64>{a[in.imm & 1], b[(in.imm >> 1) & 1]}; });
 }
 
 // A set bit 7 gives zero; otherwise the low bits select a byte of the destination.

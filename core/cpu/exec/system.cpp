@@ -1,4 +1,5 @@
-// Instructions on the processor as a whole: halting, interrupts on and off, time, random numbers, protection keys. SDM vol. 2.
+// Instructions on the processor as a whole: halting, interrupts on and off, time, random numbers, protection
+// keys. SDM vol. 2.
 #include "core/cpu/exec/system.h"
 
 #include "core/cpu/exec/access.h"
@@ -10,9 +11,13 @@ namespace lapwing {
 
 namespace {
 
-bool privileged(Cpu& cpu) { return cpu.state.cpl == 0 ? true : cpu.raise_gp(0); }
+bool privileged(Cpu& cpu) {
+  return cpu.state.cpl == 0 ? true : cpu.raise_gp(0);
+}
 
-u8 iopl(const CpuState& s) { return static_cast<u8>((s.rflags_rest & rflags::kIopl) >> rflags::kIoplShift); }
+u8 iopl(const CpuState& s) {
+  return static_cast<u8>((s.rflags_rest & rflags::kIopl) >> rflags::kIoplShift);
+}
 
 // Which flag CLI and STI act on (SDM vol. 2, tables of CLI and STI).
 enum class InterruptFlag : u8 { kIf, kVif, kFault };
@@ -124,17 +129,31 @@ bool exec_RDTSCP(Cpu& cpu, const Instruction& in) {
 }
 
 // There are no performance counters (CPUID leaf 0AH is empty), so every counter number is invalid.
-bool exec_RDPMC(Cpu& cpu, const Instruction&) { return cpu.raise_gp(0); }
+bool exec_RDPMC(Cpu& cpu, const Instruction&) {
+  return cpu.raise_gp(0);
+}
 
 // CPUID says that MONITOR and MWAIT do not exist.
-bool exec_MONITOR(Cpu& cpu, const Instruction&) { return cpu.raise_ud(); }
-bool exec_MWAIT(Cpu& cpu, const Instruction&) { return cpu.raise_ud(); }
+bool exec_MONITOR(Cpu& cpu, const Instruction&) {
+  return cpu.raise_ud();
+}
+bool exec_MWAIT(Cpu& cpu, const Instruction&) {
+  return cpu.raise_ud();
+}
 
-bool exec_STAC(Cpu& cpu, const Instruction&) { return set_ac(cpu, true); }
-bool exec_CLAC(Cpu& cpu, const Instruction&) { return set_ac(cpu, false); }
+bool exec_STAC(Cpu& cpu, const Instruction&) {
+  return set_ac(cpu, true);
+}
+bool exec_CLAC(Cpu& cpu, const Instruction&) {
+  return set_ac(cpu, false);
+}
 
-bool exec_RDRAND(Cpu& cpu, const Instruction& in) { return give_random(cpu, in, Feature::RDRAND); }
-bool exec_RDSEED(Cpu& cpu, const Instruction& in) { return give_random(cpu, in, Feature::RDSEED); }
+bool exec_RDRAND(Cpu& cpu, const Instruction& in) {
+  return give_random(cpu, in, Feature::RDRAND);
+}
+bool exec_RDSEED(Cpu& cpu, const Instruction& in) {
+  return give_random(cpu, in, Feature::RDSEED);
+}
 
 bool exec_RDPKRU(Cpu& cpu, const Instruction&) {
   CpuState& s = cpu.state;

@@ -88,8 +88,8 @@ Float80 from_f32(FpContext& context, u32 bits);
 Float80 from_f64(FpContext& context, u64 bits);
 Float80 from_i64(i64 value);
 
-// The memory operand of an arithmetic instruction: an SNaN stays one for the operation to see, and a denormal, which the
-// register format holds as a normal number, is remembered.
+// The memory operand of an arithmetic instruction: an SNaN stays one for the operation to see, and a
+// denormal, which the register format holds as a normal number, is remembered.
 struct Widened {
   Float80 value;
   bool denormal = false;

@@ -139,13 +139,21 @@ constexpr PackedBcd kBcdIndefinite{0xC000000000000000, 0xFFFF};
 
 }  // namespace
 
-Widened widen_f32(u32 bits) { return widen(bits, kBinary32); }
+Widened widen_f32(u32 bits) {
+  return widen(bits, kBinary32);
+}
 
-Widened widen_f64(u64 bits) { return widen(bits, kBinary64); }
+Widened widen_f64(u64 bits) {
+  return widen(bits, kBinary64);
+}
 
-Float80 from_f32(FpContext& context, u32 bits) { return loaded(context, widen_f32(bits)); }
+Float80 from_f32(FpContext& context, u32 bits) {
+  return loaded(context, widen_f32(bits));
+}
 
-Float80 from_f64(FpContext& context, u64 bits) { return loaded(context, widen_f64(bits)); }
+Float80 from_f64(FpContext& context, u64 bits) {
+  return loaded(context, widen_f64(bits));
+}
 
 Float80 from_i64(i64 value) {
   if (value == 0) {

@@ -50,8 +50,9 @@ inline bool try_add(FpContext& context, Float80 a, Float80 b, u16 flip, Float80&
   const u64 below = distance == 0    ? 0
                     : distance < 64  ? b.mantissa << (64 - distance)
                     : distance == 64 ? b.mantissa
-                    : distance == 65 ? (b.mantissa >> 1) | (b.mantissa & 1)  // counts when a power of two shrinks
-                                     : 1;
+                    : distance == 65
+                        ? (b.mantissa >> 1) | (b.mantissa & 1)  // counts when a power of two shrinks
+                        : 1;
   i32 exponent = a.exponent();
   if (a.sign() == b.sign()) {
     u64 high = a.mantissa + above;
