@@ -60,7 +60,8 @@ export interface Interrupt {
 
 export type TraceFormat = "perfetto" | "ndjson" | "lwtrace";
 
-const mostChunks = 4096;
+/** Of records for export(): 2.8 million of them. */
+const mostBytes = 128 << 20;
 
 /** Interrupts as they travel. Recording starts with the first call of start(), next() or explain(). */
 export class Irq {
@@ -69,7 +70,8 @@ export class Irq {
   readonly #waiting = new Set<(journey: Journey | undefined) => void>();
   readonly #gates = new Map<string, bigint | undefined>();
   #model = new InterruptModel((journey) => this.#changed(journey));
-  #chunks: Uint8Array[] = [];
+  readonly #chunks: Uint8Array[] = [];
+  #bytes = 0;
   #start: Promise<void> | undefined;
   #symbols = new Symbols();
 
@@ -142,7 +144,7 @@ export class Irq {
     return hopCounts((await this.state()).counts);
   }
 
-  /** What was recorded, as a file (Node) or as bytes. */
+  /** What was recorded (of very long recordings the last 2.8 million events), as a file (Node) or as bytes. */
   async export(path?: string, { format = "perfetto" }: { format?: TraceFormat } = {}): Promise<Uint8Array> {
     const bytes = this.#encode(format);
     if (path === undefined) return bytes;
@@ -159,7 +161,8 @@ export class Irq {
   /** @internal */
   take(bytes: Uint8Array): void {
     this.#chunks.push(bytes);
-    if (this.#chunks.length > mostChunks) this.#chunks.shift();
+    this.#bytes += bytes.length;
+    while (this.#bytes > mostBytes) this.#bytes -= this.#chunks.shift()!.length;
     this.#model.add(decodeRecords(bytes));
   }
   /** @internal The machine has ended: nothing more will come. */

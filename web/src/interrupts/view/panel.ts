@@ -13,6 +13,7 @@ import {
   parseState,
   sentence,
   when,
+  type Blocker,
   type HopCounts,
   type InterruptState,
   type Journey,
@@ -240,9 +241,7 @@ export class InterruptPanel {
       const state = parseState(await this.#host.client.request("query", "state interrupts"));
       const { sentence: text, blockers } = explain(question, { state, writers: this.#model.writers });
       const [first, ...others] = blockers;
-      const wrote = first?.writer
-        ? ` Written by the guest at 0x${first.writer.rip.toString(16)}, ${(first.writer.ns / 1e9).toFixed(6)} s after power-on.`
-        : "";
+      const wrote = first ? writtenBy(first) : "";
       const also = others.length > 0 ? ` Also: ${others.map((other) => other.text).join(" ")}` : "";
       this.#say(`${text}${wrote}${also}`);
     } catch (error) {
@@ -264,6 +263,27 @@ export class InterruptPanel {
 /** A timer whose line leads nowhere (the PIT's, once the HPET has its routes) would fill the list. */
 const reachedController = ({ source, hops }: Journey): boolean =>
   !source.match(/^[a-z0-9]+$/) || hops.some(({ kind }) => /^(pic|ioapic|message|msi|lapic)/.test(kind));
+
+/** Blockers that the guest wrote itself. */
+const writtenReasons = [
+  "masked",
+  "device mask",
+  "LVT mask",
+  "software-disabled",
+  "disabled",
+  "destination",
+  "TPR",
+];
+
+function writtenBy({ writer, reason }: Blocker): string {
+  if (writer) {
+    const at = `0x${writer.rip.toString(16)}, ${(writer.ns / 1e9).toFixed(6)} s after power-on`;
+    return ` Written by the guest at ${at}.`;
+  }
+  return writtenReasons.includes(reason)
+    ? " Who wrote that is not known: it was before this panel opened."
+    : "";
+}
 
 function questionOf(journey: Journey): Question {
   const waiting = journey.deliveries.find(({ acknowledged }) => !acknowledged) ?? journey.deliveries[0];
