@@ -157,7 +157,7 @@ class Machine final : private BoardHost {
   bool replaying() const { return replay_.has_value(); }
   const Position* next_replay_position() const;
   std::optional<Stop> replay_due();
-  void stop_replay(std::string reason);
+  void stop_replay(const std::string& reason);
 
   void save_loop(StateWriter& out) const;
   bool load_loop(StateReader& in);

@@ -285,11 +285,9 @@ std::string Board::pci_text() const {
       const u32 identity = device->config_read(pci::kVendorId, 4);
       text += "00:" + hex(slot, 2) + "." + std::to_string(function) + " " + hex(identity & 0xFFFF, 4) + ":" +
               hex(identity >> 16, 4) + " " + std::string(device->name()) + "\n";
-      for (u8 offset = pci::kBar0; offset < pci::kBar0 + 4 * pci::kBars;
-           offset = static_cast<u8>(offset + 4)) {
-        const u32 bar = device->config_read(offset, 4);
-        if (bar != 0)
-          text += "    BAR" + std::to_string((offset - pci::kBar0) / 4) + " 0x" + hex(bar, 8) + "\n";
+      for (unsigned i = 0; i < pci::kBars; ++i) {
+        const u32 bar = device->config_read(static_cast<u8>(pci::kBar0 + 4 * i), 4);
+        if (bar != 0) text += "    BAR" + std::to_string(i) + " 0x" + hex(bar, 8) + "\n";
       }
     }
   }

@@ -61,7 +61,7 @@ const Position* Machine::next_replay_position() const {
   return replay_next_ < replay_->entries.size() ? &replay_->entries[replay_next_].at : &replay_->end;
 }
 
-void Machine::stop_replay(std::string reason) {
+void Machine::stop_replay(const std::string& reason) {
   replay_error_ = "replay diverged at instruction " + std::to_string(clock_.instructions()) + ": " + reason;
   replay_.reset();
 }
