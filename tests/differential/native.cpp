@@ -189,7 +189,7 @@ bool install_handlers() {
   alternate.ss_sp = stack;
   alternate.ss_size = kStackSize;
   if (sigaltstack(&alternate, nullptr) != 0) return false;
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_sigaction = on_signal;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
   for (const int signal : {SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGFPE}) {
