@@ -152,6 +152,7 @@ void BlockCache::invalidate(u64 address, u64 size) {
     std::vector<Block*>& list = by_page_[static_cast<size_t>(number)];
     if (list.empty()) continue;
     ++invalidations_;
+    page_stamp_ = new_stamp();
     std::vector<Block*> kept;
     for (Block* block : list) {
       // Where the block's bytes lie within this page.
@@ -185,6 +186,7 @@ void BlockCache::flush() {
   used_instructions_ = 0;
   used_blocks_ = 0;
   ++invalidations_;
+  page_stamp_ = new_stamp();
   ++flushes_;
 }
 

@@ -76,6 +76,8 @@ class BlockCache {
   // Stamps order the validity of links; a fresh one makes all older links of its owner stale.
   u64 new_stamp() { return ++stamp_; }
   u64 invalidations() const { return invalidations_; }
+  // Of links within one page: changes when blocks were dropped.
+  u64 page_stamp() const { return page_stamp_; }
 
   u64 built() const { return built_; }
   u64 flushes() const { return flushes_; }
@@ -102,6 +104,7 @@ class BlockCache {
   std::vector<std::vector<Block*>> by_page_;  // per RAM page
   std::vector<u32> pages_in_use_;
   u64 stamp_ = 1;
+  u64 page_stamp_ = 1;
   u64 invalidations_ = 0;
   u64 built_ = 0;
   u64 flushes_ = 0;

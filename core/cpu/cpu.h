@@ -180,6 +180,8 @@ class Cpu final : public CpuPins, public Saveable {
   friend class Interpreter;
   // Stamp that links made now carry; links with another one are stale.
   u64 link_stamp() const { return link_stamp_; }
+  // The same for links within one page.
+  u64 page_stamp() const { return blocks_.page_stamp(); }
   // CS has a limit to compare: blocks are not linked, find_block() checks each.
   bool cs_checked() const { return mode_.checked; }
 

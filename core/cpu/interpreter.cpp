@@ -9,6 +9,7 @@ namespace lapwing {
 Interpreter::End Interpreter::run(Cpu& cpu, Block* block) {
   CpuState& s = cpu.state;
   u64 stamp = cpu.link_stamp();
+  u64 page_stamp = cpu.page_stamp();
   const Instruction* in;
 
 enter:
@@ -50,7 +51,7 @@ enter:
 
 block_end:
   for (const Block::Link& link : block->links) {
-    if (link.rip == s.rip && link.stamp == stamp) [[likely]] {
+    if (link.rip == s.rip && (link.stamp == page_stamp || link.stamp == stamp)) [[likely]] {
       block = link.block;
       goto enter;
     }
@@ -59,9 +60,16 @@ block_end:
     Block* next = cpu.find_block();
     if (next == nullptr) return End::kNoBlock;
     stamp = cpu.link_stamp();
+    page_stamp = cpu.page_stamp();
     if (!cpu.cs_checked()) {
+      // Within a page nothing can have replaced the translation that is executing, so only the code itself
+      // counts. RIP shows the page where CS starts on one.
+      const bool aligned = s.code64() || (s.seg[kCs].base & kPageMask) == 0;
+      const bool same_page = aligned && ((s.rip ^ s.gpr[kRipSlot]) & ~kPageMask) == 0;
+      const bool whole = next->second_page == kNoSecondPage;
       block->links[1] = block->links[0];
-      block->links[0] = Block::Link{.rip = s.rip, .stamp = stamp, .block = next};
+      block->links[0] =
+          Block::Link{.rip = s.rip, .stamp = same_page && whole ? page_stamp : stamp, .block = next};
     }
     block = next;
     goto enter;
