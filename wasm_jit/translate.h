@@ -1,14 +1,21 @@
-// The translator's face: decoded blocks of one region in, one WebAssembly function out. It knows no cache, no hotness and
-// no host; wasm_jit/runtime chooses regions, collects functions into modules and runs them.
+// The translator's face: decoded blocks of one region in, one WebAssembly function out. It knows no cache, no
+// hotness and no host; wasm_jit/runtime chooses regions, collects functions into modules and runs them.
 //
-// A generated function has the type (param $cpu i32) (result i32): $cpu is the address of CpuState, the result a
-// GeneratedExit. It is independent of the linear address at which its code is mapped: RIPs are the RIP at entry
-// (CpuState::rip) plus constants. At every return the state in memory is exact: registers, flags, RIP and budget.
-//   - budget: at each block's entry, when state.budget < the block's instruction count, leave with kBudget and RIP at the
-//     block; else subtract it. An exit in the middle of a block gives back what has not retired.
-//   - memory: a load or store that misses the TLB (or is not plain RAM) leaves with kInterpret, RIP at the instruction, which
-//     has had no effect.
-//   - an edge to another page leaves with kNext unless the fetch TLB holds the target page where the region was built.
+// A generated function has the type (param $cpu i32) (result i32): $cpu is the address of CpuState, the
+// result an exit code (exit_code below). It is independent of the linear address at which its code is mapped:
+// RIPs are the RIP at entry (CpuState::rip) plus constants. At every return the state in memory is exact:
+// registers, flags and budget; RIP as the kind of exit says.
+//   - budget: at each block's entry, when state.budget < the block's instruction count, leave with kBudget;
+//   else subtract
+//     it. An exit in the middle of a block gives back what has not retired (the instruction at the exit
+//     counts as not retired), except kInterrupted, whose block is still charged whole.
+//   - memory: a load or store that misses the TLB (or is not plain RAM) leaves with kInterpret; the
+//   instruction has had no
+//     effect.
+//   - an edge to another page leaves with kEdge unless the fetch TLB holds the target page where the region
+//   was built
+//     (its tag is the page of code_base + RIP, its physical the page of the target block's `physical`). A
+//     block whose last instruction lies in two pages (Block::second_page) is never part of a region.
 #pragma once
 
 #include <span>
@@ -16,19 +23,27 @@
 
 #include "core/cpu/block_cache.h"
 #include "core/types.h"
+#include "wasm_jit/state_layout.h"
 
 namespace lapwing {
 
+// kBudget, kInterpret, kInterrupted and kEdge name a place in the region by block and instruction number and
+// leave CpuState::rip as it was at entry: the runtime computes RIP from it. The others store RIP.
 enum class GeneratedExit : u32 {
-  kNext,         // RIP is at the next instruction, nothing special: go on with whatever is there
-  kBudget,       // the next block is longer than the budget
-  kInterpret,    // the instruction at RIP needs the interpreter (slow access, fault, untranslated); then go on
-  kInterrupted,  // a handler called from generated code returned false: see GeneratedView::interrupted
-  kLeave,        // an instruction that asks for the run loop has retired
+  kNext,         // RIP in memory is the next instruction: go on with whatever is there
+  kBudget,       // the budget is too small for block `block` (instruction 0)
+  kInterpret,    // this instruction needs the interpreter (slow access, fault, untranslated); then go on
+  kInterrupted,  // the handler of this instruction, called from generated code, returned false
+  kLeave,        // RIP in memory: an instruction that asks for the run loop has retired
+  kEdge,  // block `block` is done and its static successor lies elsewhere: instruction 0 = the fall-through
+          // (also the end of a block without a branch, and of a call nothing else), 1 = the branch target
 };
 
-// Where the state that generated code touches lies: byte offsets from $cpu. Filled by the runtime from the real types.
-struct StateLayout;
+// The function's result: bits 3:0 kind, 15:4 number of the instruction in its block, 31:16 number of the
+// block in RegionSource::blocks.
+constexpr u32 exit_code(GeneratedExit kind, u32 block = 0, u32 instruction = 0) {
+  return static_cast<u32>(kind) | instruction << 4 | block << 16;
+}
 
 // One block of the region. Instructions and Block stay at their addresses for the region's life.
 struct RegionBlock {
