@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "devices/firmware/direct_boot.h"
+#include "devices/firmware/firmware_files.h"
 
 namespace lapwing {
 
@@ -72,9 +73,9 @@ Result<void> Board::build(const std::vector<CpuPins*>& pins) {
   build_interrupt_controllers(pins);
   build_pci();
   build_timers();
-  build_firmware();
   build_legacy();
   build_test_devices();
+  build_firmware();  // last: it describes the others
   return first_error_;
 }
 
@@ -161,7 +162,14 @@ void Board::build_timers() {
 void Board::build_firmware() {
   fw_cfg_ = std::make_unique<FwCfg>(memory_);
   note(fw_cfg_->claim_ports(ports_));
-  fw_cfg_->add_standard_items(make_memory_map(config_.memory), config_.cpus, false);
+  const Platform described = platform();
+  fw_cfg_->add_standard_items(make_memory_map(config_.memory), config_.cpus,
+                              described.vga && !config_.firmware_on_serial);
+  fw_cfg_->add_item(FwCfg::kUuid, {config_.uuid.begin(), config_.uuid.end()});
+  note(add_acpi_files(*fw_cfg_, described));
+  note(add_smbios_files(*fw_cfg_, described, config_.memory, config_.uuid));
+  note(add_boot_files(*fw_cfg_, config_.boot));
+  for (const FirmwareFile& file : config_.firmware_files) note(fw_cfg_->add_file(file.name, file.data));
   add(*fw_cfg_);
 }
 
@@ -245,6 +253,10 @@ void Board::fill_cmos() {
   rtc_->set_byte(0x5F, static_cast<u8>(config_.cpus - 1));
   constexpr u8 kEquipmentFpuAndKeyboard = 0x06;
   rtc_->set_byte(0x14, kEquipmentFpuAndKeyboard);
+  const auto medium = [this](unsigned place) { return static_cast<u8>(config_.boot.order[place]); };
+  constexpr u8 kNoFloppySignatureCheck = 1;
+  rtc_->set_byte(0x38, static_cast<u8>(medium(2) << 4 | kNoFloppySignatureCheck));
+  rtc_->set_byte(0x3D, static_cast<u8>(medium(1) << 4 | medium(0)));
 }
 
 Platform Board::platform() const {
@@ -254,6 +266,7 @@ Platform Board::platform() const {
   platform.hpet = config_.hpet;
   if (hpet_ != nullptr) platform.hpet_id = hpet_->block_id();
   platform.serial_ports = config_.uarts;
+  platform.fw_cfg = true;
   return platform;
 }
 

@@ -72,6 +72,7 @@ class Board final : private SystemControl, private PortDevice {
   void serial_input(unsigned uart, const u8* data, std::size_t size) { uarts_[uart]->receive(data, size); }
   I8042& keyboard_controller() { return *i8042_; }
   void press_power_button();
+  FwCfg& fw_cfg() { return *fw_cfg_; }
   // Logs a write to a device window (last writer).
   void note_mmio(u64 address, u64 value, bool write);
 

@@ -13,6 +13,7 @@ namespace lapwing {
 namespace {
 
 constexpr std::size_t kMaxBiosSize = 16u << 20;
+constexpr std::size_t kBiosGranule = 64u << 10;
 constexpr u64 kLowBiosSize = 0x20000;
 constexpr u64 kLowBiosEnd = 0x100000;
 
@@ -33,14 +34,18 @@ SegmentRegister segment_of(const BootSegment& boot) {
 }  // namespace
 
 Result<void> Machine::load_file(MachineFile file) {
-  if (file.kind != "kernel" && file.kind != "initrd" && file.kind != "bios" && file.kind != "symbols") {
-    return Error{"unknown kind of file '" + file.kind + "'; known: kernel, initrd, bios, symbols"};
+  constexpr std::string_view kKinds[] = {"kernel", "initrd", "bios", "fw_cfg", "symbols"};
+  if (std::find(std::begin(kKinds), std::end(kKinds), file.kind) == std::end(kKinds)) {
+    std::string known;
+    for (const std::string_view kind : kKinds) known += (known.empty() ? "" : ", ") + std::string(kind);
+    return Error{"unknown kind of file '" + file.kind + "'; known: " + known};
   }
+  if (file.kind == "fw_cfg") return board_->fw_cfg().add_file(file.arguments, std::move(file.data));
   if (file.data.empty()) return Error{"the " + file.kind + " file is empty"};
   if (file.kind == "symbols") return Error{"symbol files are not supported yet"};
   if (file.kind == "bios") {
-    if (file.data.size() > kMaxBiosSize || file.data.size() % kPageSize != 0) {
-      return Error{"the BIOS image must have a multiple of 4 KiB and at most 16 MiB; it has " +
+    if (file.data.size() > kMaxBiosSize || file.data.size() % kBiosGranule != 0) {
+      return Error{"the BIOS image must have a multiple of 64 KiB and at most 16 MiB; it has " +
                    std::to_string(file.data.size()) + " bytes"};
     }
     if (this->file("bios") != nullptr) return Error{"there can be only one BIOS image"};

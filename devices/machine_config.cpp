@@ -143,6 +143,27 @@ struct Extras {
   bool kvm_signature = false;
 };
 
+Result<void> set_boot(MachineConfig& config, std::string_view value) {
+  Result<BootOptions> options = parse_boot_options(value);
+  if (!options.ok()) return Error{options.error()};
+  config.boot = options.value();
+  return {};
+}
+
+Result<void> add_firmware_file(MachineConfig& config, std::string_view value) {
+  Result<FirmwareFile> file = parse_firmware_file(value);
+  if (!file.ok()) return Error{file.error()};
+  config.firmware_files.push_back(std::move(file.value()));
+  return {};
+}
+
+Result<void> set_uuid(MachineConfig& config, std::string_view value) {
+  const Result<Uuid> uuid = parse_uuid(value);
+  if (!uuid.ok()) return Error{uuid.error()};
+  config.uuid = uuid.value();
+  return {};
+}
+
 Result<void> set_key(MachineConfig& config, Extras& extras, std::string_view key, std::string_view value) {
   constexpr u64 kMax = ~0ull;
   if (key == "memory") return set_memory(config, value);
@@ -155,6 +176,10 @@ Result<void> set_key(MachineConfig& config, Extras& extras, std::string_view key
   if (key == "no_reboot") return set_switch(key, value, config.no_reboot);
   if (key == "serial") return set_small(key, value, 0, kMaxUarts, config.uarts);
   if (key == "device") return add_device(config, value);
+  if (key == "boot") return set_boot(config, value);
+  if (key == "fw_cfg") return add_firmware_file(config, value);
+  if (key == "uuid") return set_uuid(config, value);
+  if (key == "firmware_console") return set_choice(key, value, "screen", "serial", config.firmware_on_serial);
   if (key == "hv") return set_choice(key, value, "none", "kvm", extras.kvm_signature);
   if (key == "cmdline") {
     config.command_line = value;

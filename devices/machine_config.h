@@ -5,6 +5,8 @@
 //   clock=virtual|realtime   rtc=UNIX_SECONDS   seed=N             accel=interp     the engine
 //   apic=on|off   hpet=on|off   no_reboot=0|1                      serial=N         UARTs, 0 to 4
 //   cmdline=TEXT      of the kernel (the rest of the line)         device=NAME[,property=value]... repeatable
+//   boot=order=LETTERS,menu=on...   fw_cfg=name=NAME,string=TEXT   uuid=UUID        (boot_options.h)
+//   firmware_console=serial|screen  where SeaBIOS's own text goes (serial: to COM1 as well as to a screen)
 #pragma once
 
 #include <string>
@@ -14,6 +16,7 @@
 #include "core/cpu/model.h"
 #include "core/result.h"
 #include "core/types.h"
+#include "devices/firmware/boot_options.h"
 #include "devices/timer/cmos_rtc.h"
 
 namespace lapwing {
@@ -41,6 +44,10 @@ struct MachineConfig {
   bool no_reboot = false;
   unsigned uarts = 2;
   std::string command_line;
+  BootOptions boot;
+  std::vector<FirmwareFile> firmware_files;
+  Uuid uuid{};
+  bool firmware_on_serial = true;
   std::vector<IsaDeviceConfig> devices;
   std::string text;  // as given, for the input log
 };

@@ -15,6 +15,13 @@ constexpr std::string_view kOemTableId = "LAPWING ";
 constexpr std::string_view kCreatorId = "LPWG";
 constexpr std::size_t kLengthOffset = 4;
 constexpr std::size_t kChecksumOffset = 9;
+constexpr u32 kHeaderSize = 36;
+// Root System Description Pointer (section 5.2.5.3).
+constexpr u32 kRsdpFirstPart = 20;
+constexpr u32 kRsdpChecksum = 8;
+constexpr u32 kRsdtPointer = 16;
+constexpr u32 kXsdtPointer = 24;
+constexpr u32 kRsdpWideChecksum = 32;
 
 // System description table header (section 5.2.6); finish() fills in length and checksum.
 TableBytes start(std::string_view signature, u8 revision) {
@@ -45,7 +52,6 @@ enum FadtFlag : u32 {
   kWbinvd = 1u << 0,
   kProcC1 = 1u << 2,
   kNoFixedSleepButton = 1u << 5,
-  kNoFixedRtcWake = 1u << 6,
   kResetRegister = 1u << 10,
 };
 enum BootArchitecture : u16 { kLegacyDevices = 1 << 0, kHas8042 = 1 << 1, kNoVga = 1 << 2 };
@@ -72,7 +78,7 @@ std::vector<u8> make_fadt(u64 facs, u64 dsdt, const Platform& platform) {
   const u16 boot_architecture =
       static_cast<u16>(kLegacyDevices | (platform.keyboard ? kHas8042 : 0) | (platform.vga ? 0 : kNoVga));
   table.add(boot_architecture, 2).add(0, 1);
-  table.add(kWbinvd | kProcC1 | kNoFixedSleepButton | kNoFixedRtcWake | kResetRegister, 4);
+  table.add(kWbinvd | kProcC1 | kNoFixedSleepButton | kResetRegister, 4);
   add_address(table, AddressSpace::kIo, 8, 1, kResetPort);
   table.add(kHardReset, 1).add(0, 3);
   table.add(0, 8).add(dsdt, 8);
@@ -131,32 +137,52 @@ std::vector<u8> make_index(std::string_view signature, unsigned entry_size,
 }
 
 std::vector<u8> make_rsdp(u64 rsdt, u64 xsdt, RsdpRevision revision) {
-  constexpr std::size_t kFirstPart = 20;
   TableBytes table;
   table.add("RSD PTR ").add(0, 1).add(kOemId).add(static_cast<u8>(revision), 1).add(rsdt, 4);
-  table.set_checksum(8, 0, kFirstPart);
+  table.set_checksum(kRsdpChecksum, 0, kRsdpFirstPart);
   if (revision == RsdpRevision::k0) return table.bytes();
   table.add(36, 4).add(xsdt, 8).add(0, 4);
-  table.set_checksum(32, 0, table.size());
+  table.set_checksum(kRsdpWideChecksum, 0, table.size());
   return table.bytes();
 }
 
-// Lays tables out one after another, each 16-byte aligned.
+// Lays tables out one after another, each 16-byte aligned, and notes where they hold addresses.
 class Layout {
  public:
   explicit Layout(u64 base) : base_(base) {}
   u64 place(const std::vector<u8>& table) {
-    bytes_.resize((bytes_.size() + 15) & ~std::size_t{15});
-    const u64 address = base_ + bytes_.size();
-    bytes_.insert(bytes_.end(), table.begin(), table.end());
+    made_.tables.resize((made_.tables.size() + 15) & ~std::size_t{15});
+    offset_ = static_cast<u32>(made_.tables.size());
+    made_.tables.insert(made_.tables.end(), table.begin(), table.end());
+    return base_ + offset_;
+  }
+  // Places a table with a header and with pointers of `width` bytes at these offsets.
+  u64 place(const std::vector<u8>& table, u8 width, const std::vector<u32>& pointers) {
+    const u64 address = place(table);
+    add_pointers(width, pointers);
+    add_checksum(table.size());
     return address;
   }
-  std::vector<u8> take() { return std::move(bytes_); }
+  void add_pointers(u8 width, const std::vector<u32>& pointers) {
+    for (const u32 pointer : pointers) made_.pointers.push_back({false, offset_ + pointer, width});
+  }
+  AcpiTables take() { return std::move(made_); }
 
  private:
+  void add_checksum(std::size_t size) {
+    const u32 at = offset_ + static_cast<u32>(kChecksumOffset);
+    made_.checksums.push_back({false, at, offset_, static_cast<u32>(size)});
+  }
   u64 base_;
-  std::vector<u8> bytes_;
+  u32 offset_ = 0;
+  AcpiTables made_;
 };
+
+std::vector<u32> index_entries(unsigned entry_size, std::size_t count) {
+  std::vector<u32> offsets;
+  for (u32 i = 0; i < count; ++i) offsets.push_back(kHeaderSize + i * entry_size);
+  return offsets;
+}
 
 }  // namespace
 
@@ -167,12 +193,23 @@ AcpiTables make_acpi_tables(u64 base, const Platform& platform, RsdpRevision rev
   TableBytes dsdt = start("DSDT", 2);
   dsdt.add(make_dsdt_body(platform));
   const u64 dsdt_address = layout.place(finish(dsdt));
-  std::vector<u64> listed = {layout.place(make_fadt(facs, dsdt_address, platform))};
+  constexpr u32 kFacsPointer = 36, kDsdtPointer = 40, kWideDsdtPointer = 140;
+  std::vector<u64> listed = {
+      layout.place(make_fadt(facs, dsdt_address, platform), 4, {kFacsPointer, kDsdtPointer})};
+  layout.add_pointers(8, {kWideDsdtPointer});
   if (platform.apic) listed.push_back(layout.place(make_madt(platform)));
   if (platform.hpet) listed.push_back(layout.place(make_hpet(platform)));
-  const u64 rsdt = layout.place(make_index("RSDT", 4, listed));
-  const u64 xsdt = revision == RsdpRevision::k0 ? 0 : layout.place(make_index("XSDT", 8, listed));
-  return {layout.take(), make_rsdp(rsdt, xsdt, revision)};
+  const u64 rsdt = layout.place(make_index("RSDT", 4, listed), 4, index_entries(4, listed.size()));
+  const bool wide = revision != RsdpRevision::k0;
+  const u64 xsdt = wide ? layout.place(make_index("XSDT", 8, listed), 8, index_entries(8, listed.size())) : 0;
+  AcpiTables made = layout.take();
+  made.rsdp = make_rsdp(rsdt, xsdt, revision);
+  made.pointers.push_back({true, kRsdtPointer, 4});
+  made.checksums.push_back({true, kRsdpChecksum, 0, kRsdpFirstPart});
+  if (!wide) return made;
+  made.pointers.push_back({true, kXsdtPointer, 8});
+  made.checksums.push_back({true, kRsdpWideChecksum, 0, static_cast<u32>(made.rsdp.size())});
+  return made;
 }
 
 void install_firmware_tables(PhysicalMemory& memory, const MemoryMap& map, const Platform& platform,

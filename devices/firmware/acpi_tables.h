@@ -18,9 +18,25 @@ constexpr u64 kMpPointerAddress = 0xF5B00;
 // ACPI 1.0 tables are found through an RSDP of revision 0 and the RSDT; revision 2 adds the XSDT.
 enum class RsdpRevision : u8 { k0 = 0, k2 = 2 };
 
+// A field that holds the address of a table: moved tables need it corrected.
+struct AcpiPointer {
+  bool in_rsdp;
+  u32 offset;
+  u8 size;
+};
+// A checksum byte over [first, first + size) that a corrected pointer invalidates.
+struct AcpiChecksum {
+  bool in_rsdp;
+  u32 offset;
+  u32 first;
+  u32 size;
+};
+
 struct AcpiTables {
   std::vector<u8> tables;  // to be placed at the base they were made for
   std::vector<u8> rsdp;
+  std::vector<AcpiPointer> pointers;
+  std::vector<AcpiChecksum> checksums;
 };
 
 // Makes the tables for `base`, which must be 64-byte aligned.

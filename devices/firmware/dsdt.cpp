@@ -160,9 +160,14 @@ aml::Aml make_dsdt_body(const Platform& platform) {
                              aml::name("_STA", aml::integer(kStaLinkEnabled)), crs({aml::io(0x510, 12)})}));
   }
   system_bus.push_back(processors(platform.cpus));
-  // Soft off is sleep type 0 in the PIIX4's PMCNTRL.
-  const Aml soft_off = aml::package({aml::integer(0), aml::integer(0), aml::integer(0), aml::integer(0)});
-  return aml::concat({aml::scope("\\_SB", system_bus), aml::name("\\_S5", soft_off)});
+  const auto sleep_state = [](std::string_view name, u8 type) {
+    const Aml value = aml::integer(type);
+    const Aml reserved = aml::integer(0);
+    return aml::name(name, aml::package({value, value, reserved, reserved}));
+  };
+  // S4 leaves the image to the operating system and turns the power off.
+  return aml::concat({aml::scope("\\_SB", system_bus), sleep_state("\\_S3", kSleepToRam),
+                      sleep_state("\\_S4", kSleepOff), sleep_state("\\_S5", kSleepOff)});
 }
 
 }  // namespace lapwing

@@ -16,6 +16,9 @@ constexpr u16 kSmbusBase = 0x700;  // PIIX4 SMBus block
 constexpr u8 kSciIrq = 9;
 constexpr u16 kSmiCommandPort =
     0xB2;  // APMC; there is no SMI: the PIIX4 function takes the two commands at once
+// SLP_TYP in the PIIX4's PMCNTRL (82371AB, 7.2.3): soft off, suspend to RAM.
+constexpr u8 kSleepOff = 0;
+constexpr u8 kSleepToRam = 1;
 constexpr u8 kAcpiEnableCommand = 0xF1;
 constexpr u8 kAcpiDisableCommand = 0xF0;
 
