@@ -86,7 +86,8 @@ void Cpu::init_reset() {
   state.activity = index == 0 ? Activity::kRunning : Activity::kWaitForSipi;
   state.interrupt_shadow = state.shadow_is_mov_ss = state.nmi_blocked = false;
   pending_debug_ = 0;
-  nmi_pending_ = init_pending_ = sipi_pending_ = smi_pending_ = false;
+  nmi_pending_ = 0;
+  init_pending_ = sipi_pending_ = smi_pending_ = false;
   for (u64& pdpte : pdptes_) pdpte = 0;
   tlb_.flush_all();
   update_mode();
@@ -241,7 +242,9 @@ void Cpu::step() {
   // RF lasts until the instruction after the one that set it has completed, with all its iterations.
   const bool unfinished = repeats && state.rip == start;
   if (had_rf && op != Op::IRET && !in_new_task_ && !unfinished) state.rflags_rest &= ~rflags::kRf;
-  if (step_trap_due(trap_flag)) pending_debug_ |= dr6::kBs;
+  // Loading SS loses the single-step trap and delays the others (SDM vol. 2, "MOV").
+  const bool loaded_ss = state.interrupt_shadow && state.shadow_is_mov_ss;
+  if (step_trap_due(trap_flag) && !loaded_ss) pending_debug_ |= dr6::kBs;
 }
 
 void Cpu::handle_interruption(const Instruction& in) {
@@ -327,7 +330,8 @@ CpuRequest Cpu::take_request() {
 }
 
 void Cpu::nmi(CauseId cause) {
-  nmi_pending_ = true;
+  const unsigned most = state.nmi_blocked ? 1 : 2;
+  if (nmi_pending_ < most) ++nmi_pending_;
   nmi_cause_ = cause;
 }
 

@@ -141,6 +141,11 @@ class Cpu final : public CpuPins, public Saveable {
   // A debug trap (DR6 bits) to be taken when the current instruction has retired.
   void add_debug_trap(u64 bits) { pending_debug_ |= bits; }
   void triple_fault();
+  // What MOV SS held back comes with the #DB of an INT1 behind it.
+  void join_debug_traps() {
+    state.dr[6] |= pending_debug_;
+    pending_debug_ = 0;
+  }
 
   // Interrupt and exception delivery (core/cpu/interrupts.cpp). False = a nested fault was raised instead.
   enum class EventKind : u8 { kException, kExternal, kSoftware, kInt3, kInt1, kNmi };
@@ -199,6 +204,7 @@ class Cpu final : public CpuPins, public Saveable {
   bool at_code_breakpoint(u64 linear);
   void run_slow(const Instruction& in);
   void deliver_fault();
+  bool nmi_ready() const;
   void deliver_event(u8 vector, EventKind kind);
   Block* find_block();
   bool translate_fetch(u64 linear, u64& physical);
@@ -248,7 +254,7 @@ class Cpu final : public CpuPins, public Saveable {
 
   // Inputs latched from the pins.
   bool intr_ = false;
-  bool nmi_pending_ = false;
+  u8 nmi_pending_ = 0;  // 2: the second came before the first could be taken
   bool init_pending_ = false;
   bool sipi_pending_ = false;
   bool smi_pending_ = false;

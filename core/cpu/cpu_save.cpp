@@ -87,7 +87,7 @@ void Cpu::save(StateWriter& out) const {
   out.put_u8(static_cast<u8>(state.activity));
   for (const u64& pdpte : pdptes_) out.put_u64(pdpte);
   out.put_bool(intr_);
-  out.put_bool(nmi_pending_);
+  out.put_u8(nmi_pending_);
   out.put_bool(init_pending_);
   out.put_bool(sipi_pending_);
   out.put_u8(sipi_vector_);
@@ -109,7 +109,7 @@ bool Cpu::load(StateReader& in) {
   state.activity = static_cast<Activity>(activity);
   for (u64& pdpte : pdptes_) pdpte = in.get_u64();
   intr_ = in.get_bool();
-  nmi_pending_ = in.get_bool();
+  nmi_pending_ = in.get_u8() % 3;
   init_pending_ = in.get_bool();
   sipi_pending_ = in.get_bool();
   sipi_vector_ = in.get_u8();

@@ -6,12 +6,17 @@
 
 namespace lapwing {
 
+// STI holds an NMI back as MOV SS does (SDM vol. 2, "STI": it may inhibit NMIs on the next boundary).
+bool Cpu::nmi_ready() const {
+  return nmi_pending_ != 0 && !state.nmi_blocked && !state.interrupt_shadow;
+}
+
 bool Cpu::has_events() const {
   if (init_pending_ || sipi_pending_) return true;
   const bool held_by_mov_ss = state.interrupt_shadow && state.shadow_is_mov_ss;
   if (state.activity == Activity::kWaitForSipi) return false;
   if (pending_debug_ != 0 && !held_by_mov_ss) return true;
-  if (nmi_pending_ && !state.nmi_blocked && !held_by_mov_ss) return true;
+  if (nmi_ready()) return true;
   if (state.activity == Activity::kShutdown) return false;
   return intr_ && (state.rflags_rest & rflags::kIf) != 0 && !state.interrupt_shadow;
 }
@@ -29,7 +34,7 @@ void Cpu::service_events() {
   }
   if (++deliveries_ > 1000) leave_ = true;
   if (pending_debug_ != 0 && !held_by_mov_ss) return take_debug_trap();
-  if (nmi_pending_ && !state.nmi_blocked && !held_by_mov_ss) return take_nmi();
+  if (nmi_ready()) return take_nmi();
   take_interrupt();
 }
 
@@ -76,7 +81,7 @@ void Cpu::take_debug_trap() {
 }
 
 void Cpu::take_nmi() {
-  nmi_pending_ = false;
+  --nmi_pending_;
   retire_executed();
   trace.set_executing(static_cast<u8>(index), state.rip);
   trace.add(IrqEventKind::kCpuVector, DeviceId::kCpu,

@@ -78,7 +78,9 @@ bool exec_INT3(Cpu& cpu, const Instruction& in) {
 }
 
 bool exec_INT1(Cpu& cpu, const Instruction& in) {
-  return software_trap(cpu, in, kDB, Cpu::EventKind::kInt1);
+  if (!software_trap(cpu, in, kDB, Cpu::EventKind::kInt1)) return false;
+  cpu.join_debug_traps();
+  return true;
 }
 
 bool exec_INTO(Cpu& cpu, const Instruction& in) {
