@@ -58,6 +58,7 @@ constexpr u64 kRoutes = 0x00F00000;
 constexpr u64 kRoutesFromTimer2 = 0x00F00800;
 
 constexpr u64 kLow32 = 0xFFFFFFFF;
+constexpr u64 kFemtosecondsPerNs = 1'000'000;
 
 u64 merge(u64 old, u64 value, u64 mask) {
   return (old & ~mask) | (value & mask);
@@ -148,8 +149,18 @@ bool Hpet::legacy_route() const {
   return conf::LegacyRoute::get(config_);
 }
 
+u64 Hpet::ticks_after(u64 ns) {
+  return static_cast<u64>(static_cast<u128>(ns) * kFemtosecondsPerNs / kFemtosecondsPerTick);
+}
+
+u64 Hpet::ns_of(u64 ticks) {
+  const u128 fs = static_cast<u128>(ticks) * kFemtosecondsPerTick;
+  const u128 ns = (fs + kFemtosecondsPerNs - 1) / kFemtosecondsPerNs;
+  return ns >= kNever ? kNever : static_cast<u64>(ns);
+}
+
 u64 Hpet::counter() const {
-  return enabled() ? counter_base_ + (clock_.now_ns() - start_ns_) / kNsPerTick : counter_base_;
+  return enabled() ? counter_base_ + ticks_after(clock_.now_ns() - start_ns_) : counter_base_;
 }
 
 u64 Hpet::capabilities() const {
@@ -258,8 +269,8 @@ void Hpet::update_lines() {
 u64 Hpet::next_match_ns(const Comparator& comparator) const {
   const u64 distance = (comparator.value - comparator.considered) & width_mask(comparator);
   const u64 ticks = comparator.considered - counter_base_;
-  if (distance >= kNever / kNsPerTick / 2 || ticks >= kNever / kNsPerTick / 2) return kNever;
-  const u64 ns = (ticks + distance) * kNsPerTick;
+  if (ticks > kNever - distance) return kNever;
+  const u64 ns = ns_of(ticks + distance);
   return ns >= kNever - start_ns_ ? kNever : start_ns_ + ns;
 }
 

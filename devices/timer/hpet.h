@@ -1,6 +1,6 @@
-// IA-PC HPET (High Precision Event Timers) specification, revision 1.0a. 64-bit main counter of 10 ns, 3 to 8
-// comparators, all periodic-capable, 64 bits wide and able to deliver by FSB message; legacy replacement
-// route.
+// IA-PC HPET (High Precision Event Timers) specification, revision 1.0a. 64-bit main counter of 14.31818 MHz
+// (as in ICH: Linux's drivers take 128 ticks for longer than a few register accesses), 3 to 8 comparators,
+// all periodic-capable, 64 bits wide and able to deliver by FSB message; legacy replacement route.
 //
 // The counter is computed from virtual time; a comparator is a timer only while its match can be seen.
 // Edge-triggered comparators hold their line high and take it low for an instant before each edge, so that an
@@ -22,8 +22,7 @@ class Hpet final : public Device, public MmioDevice {
  public:
   static constexpr u64 kBase = 0xFED00000;
   static constexpr u64 kWindowSize = 0x400;
-  static constexpr u64 kNsPerTick = 10;
-  static constexpr u64 kFemtosecondsPerTick = kNsPerTick * 1'000'000;
+  static constexpr u64 kFemtosecondsPerTick = 69'841'279;
   static constexpr unsigned kMaxComparators = 8;
   // ISA lines that the legacy replacement route takes over.
   static constexpr unsigned kLegacyTimerLine = 0;
@@ -33,6 +32,10 @@ class Hpet final : public Device, public MmioDevice {
   // sources of the GSI router.
   Hpet(Clock& clock, IrqTrace& trace, LineSink& lines, LineSink& legacy_lines, MessageSink& messages,
        unsigned comparators = 3);
+
+  // Ticks completed after `ns`, and the first nanosecond at which `ticks` are complete.
+  static u64 ticks_after(u64 ns);
+  static u64 ns_of(u64 ticks);
 
   // Where the PIT (line 0) and the RTC (line 8) are connected: they pass while legacy replacement is off.
   LineSink& legacy_input() { return legacy_; }

@@ -12,7 +12,7 @@ export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "
 export const isLong = process.env.LAPWING_LONG === "1";
 export const guests = listGuests();
 export const dist = process.env.LAPWING_DIST ?? path.join(root, "dist");
-const command = path.join(root, "web/cli/lapwing.mjs");
+const command = process.env.LAPWING_COMMAND ?? path.join(root, "web/cli/lapwing.mjs");
 
 /** What no healthy boot prints. */
 export const troubles = /Kernel panic|BUG:|Oops|Call Trace|WARNING:|Attempted to kill init/;

@@ -30,7 +30,7 @@ struct Machine {
     write(0x100 + 0x20 * n, config);
     write(0x108 + 0x20 * n, comparator);
   }
-  void ticks(u64 count) { advance(clock, count * 10); }
+  void ticks(u64 count) { advance(clock, Hpet::ns_of(count)); }
 };
 
 u64 route(unsigned line) {
@@ -41,12 +41,12 @@ u64 route(unsigned line) {
 
 TEST_CASE("hpet_capabilities") {
   Machine m;
-  CHECK(m.read(0) == 0x009896808086A201ull);  // 10,000,000 fs, three timers, 64 bits, legacy
+  CHECK(m.read(0) == 0x0429B17F8086A201ull);  // 69,841,279 fs, three timers, 64 bits, legacy
   CHECK(m.hpet.block_id() == 0x8086A201);
   CHECK(m.read(0x100, 4) == 0x8030);
   CHECK(m.read(0x104, 4) == 0x00F00000);
   m.write(0, 0);
-  CHECK(m.read(4, 4) == 10'000'000);
+  CHECK(m.read(4, 4) == 69'841'279);
 }
 
 TEST_CASE("hpet_counter_runs_only_while_enabled_and_is_written_only_while_halted") {
