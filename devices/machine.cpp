@@ -44,20 +44,20 @@ void Machine::PinRelay::sipi(u8 vector, CauseId cause) {
   tell();
 }
 
-Machine::Machine(MachineConfig config, u8* ram)
-    : config_(std::move(config)), trace_(clock_), memory_(ram, config_.memory), blocks_(memory_) {}
+Machine::Machine(MachineConfig config, u8* ram, DiskHost* disks)
+    : config_(std::move(config)), trace_(clock_), disks_(disks), memory_(ram, config_.memory), blocks_(memory_) {}
 
 Machine::~Machine() = default;
 
-Result<std::unique_ptr<Machine>> Machine::create(MachineConfig config, u8* ram) {
-  std::unique_ptr<Machine> machine(new Machine(std::move(config), ram));
+Result<std::unique_ptr<Machine>> Machine::create(MachineConfig config, u8* ram, DiskHost* disks) {
+  std::unique_ptr<Machine> machine(new Machine(std::move(config), ram, disks));
   if (Result<void> built = machine->build(); !built.ok()) return Error{built.error()};
   return machine;
 }
 
 Result<void> Machine::build() {
   BoardHost& host = *this;
-  board_ = std::make_unique<Board>(config_, clock_, trace_, memory_, host);
+  board_ = std::make_unique<Board>(config_, clock_, trace_, memory_, host, disks_);
   std::vector<CpuPins*> pins;
   for (unsigned index = 0; index < config_.cpus; ++index) {
     const Cpu::Wiring wiring{clock_,  trace_,      memory_, board_->ports(),
@@ -177,6 +177,7 @@ Stop Machine::run(u64 max_instructions, u64 halt_limit_ns) {
       clock_.run_due_timers();
       continue;
     }
+      if (board_->disk_bytes_missing()) return Stop::kMissingData;
     if (!choose_cpu()) {
       if (const auto stop = idle(halt_limit_ns)) return *stop;
       ++idle_rounds;

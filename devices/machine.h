@@ -54,7 +54,8 @@ class Machine final : private BoardHost {
   static constexpr u64 kQuantum = 10'000;
 
   // `ram` has config.memory zeroed bytes, page-aligned, and outlives the machine.
-  static Result<std::unique_ptr<Machine>> create(MachineConfig config, u8* ram);
+  // `disks` keeps the bytes of its drives; a machine without drives needs none.
+  static Result<std::unique_ptr<Machine>> create(MachineConfig config, u8* ram, DiskHost* disks = nullptr);
   ~Machine() override;
 
   Result<void> load_file(MachineFile file);
@@ -126,7 +127,7 @@ class Machine final : private BoardHost {
     Saveable* object;
   };
 
-  Machine(MachineConfig config, u8* ram);
+  Machine(MachineConfig config, u8* ram, DiskHost* disks);
   Result<void> build();
   std::vector<Section> sections() const;
 
@@ -175,6 +176,7 @@ class Machine final : private BoardHost {
   MachineConfig config_;
   Clock clock_;
   IrqTrace trace_;
+  DiskHost* disks_;
   PhysicalMemory memory_;
   BlockCache blocks_;
   std::unique_ptr<Board> board_;

@@ -39,8 +39,14 @@ std::string range_text(u64 base, u64 size, unsigned digits) {
 }  // namespace
 
 Board::Board(const MachineConfig& config, Clock& clock, IrqTrace& trace, PhysicalMemory& memory,
-             BoardHost& host)
-    : config_(config), clock_(clock), trace_(trace), memory_(memory), host_(host), ports_(clock, trace) {}
+             BoardHost& host, DiskHost* disks)
+    : config_(config),
+      clock_(clock),
+      trace_(trace),
+      memory_(memory),
+      host_(host),
+      disks_(disks),
+      ports_(clock, trace) {}
 
 Board::~Board() = default;
 
@@ -73,6 +79,7 @@ Result<void> Board::build(const std::vector<CpuPins*>& pins) {
   build_interrupt_controllers(pins);
   build_pci();
   build_timers();
+  build_drives();
   build_legacy();
   build_test_devices();
   build_firmware();  // last: it describes the others
@@ -142,6 +149,54 @@ void Board::build_pci() {
 void Board::build_timers() {
   LineSink& isa = gsis_->new_source();
   LineSink* legacy = &isa;
+void Board::build_drives() {
+  const std::vector<DriveConfig>& configs = config_.storage.drives;
+  if (!configs.empty() && disks_ == nullptr) return note(Error{"this host has no disks"});
+  for (unsigned i = 0; i < configs.size(); ++i) {
+    const BlockDevice::Medium medium{configs[i].size / BlockDevice::kSectorSize, configs[i].read_only};
+    drives_.push_back(std::make_unique<BlockDevice>(clock_, *disks_, i, medium));
+    parts_.push_back({"drive." + std::to_string(i), drives_.back().get()});
+  }
+}
+
+BlockDevice* Board::ide_drive(unsigned place) {
+  const std::optional<unsigned> drive = config_.storage.ide_drive(place);
+  return drive ? drives_[*drive].get() : nullptr;
+}
+
+bool Board::disk_bytes_missing() {
+  bool missing = false;
+  for (const auto& drive : drives_) missing = drive->missing() || missing;
+  return missing;
+}
+
+void Board::build_video() {
+  if (video_memory_ == nullptr) {
+    own_video_memory_ = std::make_unique<u8[]>(StdVga::kMemorySize);
+    video_memory_ = own_video_memory_.get();
+  }
+  vga_ = std::make_unique<StdVga>(*pci_, kVgaSlot, clock_, video_memory_);
+  screen_ = std::make_unique<Screen>(vga_->vga());
+  note(pci_->attach(*vga_));
+  add(*vga_);
+  // Up to the printer port's addresses, which lie between.
+  constexpr u16 kMonoPortsEnd = 0x3BC;
+  claim(vga::kFirstPort, kMonoPortsEnd - vga::kFirstPort, *vga_, "vga", 1, DeviceId::kNone);
+  claim(vga::kAttributeIndex, vga::kPortsEnd - vga::kAttributeIndex, *vga_, "vga", 1, DeviceId::kNone);
+  claim(StdVga::kDispiPort, StdVga::kDispiPorts, *vga_, "vga", 2, DeviceId::kNone);
+  map(Vga::kWindowBase, Vga::kWindowSize, *vga_, "vga");
+}
+
+Result<void> Board::set_video_bios(std::vector<u8> image) {
+  if (vga_ == nullptr) return Error{"this machine has no VGA for a video BIOS; give it one (-vga std)"};
+  constexpr std::size_t kLargest = 256 * 1024;
+  if (image.size() < 2 || image[0] != 0x55 || image[1] != 0xAA || image.size() > kLargest) {
+    return Error{"the video BIOS is no option ROM (55 AA first, at most 256 KiB)"};
+  }
+  vga_->set_rom(std::move(image));
+  return {};
+}
+
   if (config_.hpet) {
     hpet_ = std::make_unique<Hpet>(clock_, trace_, gsis_->new_source(), isa, *messages_);
     legacy = &hpet_->legacy_input();
@@ -227,6 +282,7 @@ void Board::reset() {
   for (Device* chip : chips_) chip->reset();
 }
 
+  for (const auto& drive : drives_) drive->cancel_all();
 void Board::enter_firmware_state(const MemoryMap& map) {
   Platform described = platform();
   prepare_direct_boot(memory_, ports_, *pci_, map, described);

@@ -26,6 +26,7 @@
 #include "devices/pci/piix3.h"
 #include "devices/pci/piix4_pm.h"
 #include "devices/serial/uart16550.h"
+#include "devices/storage/block_device.h"
 #include "devices/test/debugcon.h"
 #include "devices/test/isa_debug_exit.h"
 #include "devices/test/pc_testdev.h"
@@ -54,7 +55,8 @@ class Board final : private SystemControl, private PortDevice {
     Saveable* object;
   };
 
-  Board(const MachineConfig& config, Clock& clock, IrqTrace& trace, PhysicalMemory& memory, BoardHost& host);
+  Board(const MachineConfig& config, Clock& clock, IrqTrace& trace, PhysicalMemory& memory, BoardHost& host,
+        DiskHost* disks);
   ~Board() override;
 
   // Makes and wires the chips; `pins` are the CPUs' inputs. The error names two owners of one address.
@@ -82,6 +84,8 @@ class Board final : private SystemControl, private PortDevice {
   const LocalApic& local_apic(unsigned cpu) const { return *local_apics_[cpu]; }
   const GsiRouter& gsis() const { return *gsis_; }
   std::vector<const Device*> devices() const;
+  // Whether a disk request is due whose bytes the host does not have yet: time must stand still.
+  bool disk_bytes_missing();
   std::string address_map() const;
   std::string pci_text() const;
   // Everything with state, in the order in which it is saved.
@@ -106,6 +110,9 @@ class Board final : private SystemControl, private PortDevice {
   // SystemControl
   void set_a20_gate(bool enabled) override { memory_.set_a20(enabled); }
   bool a20_gate() const override { return memory_.a20(); }
+  void build_drives();
+  // The drive at a place of the IDE cables (0-3), nullptr = none.
+  BlockDevice* ide_drive(unsigned place);
   void request_reset() override { host_.request_reset(); }
   // Port 0x92
   u32 port_read(u16 port, unsigned size) override;
@@ -126,6 +133,7 @@ class Board final : private SystemControl, private PortDevice {
   std::unique_ptr<GsiRouter> gsis_;
   std::unique_ptr<IoApic> ioapic_;
   std::unique_ptr<PciBus> pci_;
+  DiskHost* disks_;
   std::unique_ptr<I440fx> host_bridge_;
   std::unique_ptr<Piix3> isa_bridge_;
   std::unique_ptr<Piix4Pm> power_management_;
@@ -135,6 +143,7 @@ class Board final : private SystemControl, private PortDevice {
   std::unique_ptr<CmosRtc> rtc_;
   std::unique_ptr<FwCfg> fw_cfg_;
   std::unique_ptr<I8042> i8042_;
+  std::vector<std::unique_ptr<BlockDevice>> drives_;  // as in the configuration
   std::vector<std::unique_ptr<Uart16550>> uarts_;
   std::vector<std::unique_ptr<IsaDebugExit>> debug_exits_;
   std::vector<std::unique_ptr<DebugConsole>> debug_consoles_;

@@ -77,7 +77,12 @@ Result<void> set_property(IsaDeviceConfig& device, const DeviceRow& row, std::st
 }
 
 Result<void> add_device(MachineConfig& config, std::string_view text) {
+  const std::string_view whole = text;
   const std::string_view name = take_until(text, ',');
+  if (StorageConfig::is_device(name)) {
+    config.storage.add_device(whole);
+    return {};
+  }
   for (const DeviceRow& row : kDeviceRows) {
     if (name != row.name) continue;
     IsaDeviceConfig device{row.kind, row.base, row.size};
@@ -177,6 +182,7 @@ Result<void> set_key(MachineConfig& config, Extras& extras, std::string_view key
   if (key == "serial") return set_small(key, value, 0, kMaxUarts, config.uarts);
   if (key == "device") return add_device(config, value);
   if (key == "boot") return set_boot(config, value);
+  if (key == "drive") return config.storage.add_drive(value);
   if (key == "fw_cfg") return add_firmware_file(config, value);
   if (key == "uuid") return set_uuid(config, value);
   if (key == "firmware_console") return set_choice(key, value, "screen", "serial", config.firmware_on_serial);
@@ -212,6 +218,7 @@ Result<MachineConfig> parse_machine_config(std::string_view text) {
     if (Result<void> done = set_key(config, extras, key, line); !done.ok()) return Error{done.error()};
   }
   Result<CpuModel> model = make_cpu_model(extras.cpu);
+  if (Result<void> done = config.storage.finish(); !done.ok()) return Error{done.error()};
   if (!model.ok()) return Error{model.error()};
   config.cpu = std::move(model.value());
   if (extras.kvm_signature) config.cpu.kvm_signature = true;

@@ -6,7 +6,7 @@
 //   apic=on|off   hpet=on|off   no_reboot=0|1                      serial=N         UARTs, 0 to 4
 //   cmdline=TEXT      of the kernel (the rest of the line)         device=NAME[,property=value]... repeatable
 //   boot=order=LETTERS,menu=on...   fw_cfg=name=NAME,string=TEXT   uuid=UUID        (boot_options.h)
-//   firmware_console=serial|screen  where SeaBIOS's own text goes (serial: to COM1 as well as to a screen)
+//   drive=id=NAME,...  and the devices on drives (storage_config.h)
 #pragma once
 
 #include <string>
@@ -17,6 +17,7 @@
 #include "core/result.h"
 #include "core/types.h"
 #include "devices/firmware/boot_options.h"
+#include "devices/storage/storage_config.h"
 #include "devices/timer/cmos_rtc.h"
 
 namespace lapwing {
@@ -50,6 +51,7 @@ struct MachineConfig {
   bool firmware_on_serial = true;
   std::vector<IsaDeviceConfig> devices;
   std::string text;  // as given, for the input log
+  StorageConfig storage;
 };
 
 Result<MachineConfig> parse_machine_config(std::string_view text);

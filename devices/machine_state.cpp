@@ -49,7 +49,7 @@ std::string settings_of(const MachineConfig& config) {
     text += " device=" + std::to_string(static_cast<unsigned>(device.kind)) + "@" +
             std::to_string(device.base) + "+" + std::to_string(device.size);
   }
-  return text;
+  return text + config.storage.summary();
 }
 
 }  // namespace
