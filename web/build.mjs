@@ -5,6 +5,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "vite";
+import { firmwarePath } from "../assets/guests.mjs";
 import { copyGuests } from "./tools/guest_files.mjs";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
@@ -67,6 +68,7 @@ export async function buildWeb({ outDir = dist, replacements = {}, withGuests = 
   emitTypes(path.join(outDir, "lapwing/types"));
   const wasm = path.join(root, "build/wasm/lapwing.wasm");
   if (fs.existsSync(wasm)) fs.copyFileSync(wasm, path.join(outDir, "lapwing/lapwing.wasm"));
+  copyFirmware(path.join(outDir, "lapwing/firmware"));
   if (withGuests) copyGuests(path.join(outDir, "guests"));
 }
 
@@ -117,6 +119,15 @@ export async function buildCli({ outDir = path.join(root, "build/cli"), replacem
     },
     ssr: { noExternal: true },
   });
+  copyFirmware(path.join(outDir, "firmware"));
+}
+
+/** SeaBIOS and its VGA BIOS, where the set-up has fetched them. */
+function copyFirmware(outDir) {
+  fs.mkdirSync(outDir, { recursive: true });
+  for (const name of ["bios-256k.bin", "vgabios-stdvga.bin"]) {
+    if (fs.existsSync(firmwarePath(name))) fs.copyFileSync(firmwarePath(name), path.join(outDir, name));
+  }
 }
 
 function replace(replacements) {

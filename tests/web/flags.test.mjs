@@ -126,9 +126,28 @@ test("values that cannot be used are explained in one line", () => {
     messageOf(() => parseFlags(["-kernel"])),
     /needs a value/,
   );
+});
+
+test("without a kernel the firmware boots, with the order, files and identity that the flags give", () => {
+  const { kernel, bios, fwCfgFiles, config } = optionsFrom(
+    parseFlags([
+      ...["-bios", "b.bin", "-boot", "d", "-uuid", "00112233-4455-6677-8899-aabbccddeeff"],
+      ...["-fw_cfg", "name=opt/a,string=b,,c", "-fw_cfg", "opt/d,file=/tmp/e"],
+    ]),
+    true,
+  );
+  assert.deepEqual([kernel, bios], [undefined, "b.bin"]);
+  assert.deepEqual(fwCfgFiles, [{ name: "opt/d", path: "/tmp/e" }]);
+  assert.equal(config.boot, "d");
+  assert.equal(config.uuid, "00112233-4455-6677-8899-aabbccddeeff");
+  assert.deepEqual(config.fwCfg, ["name=opt/a,string=b,,c"]);
   assert.match(
-    messageOf(() => optionsFrom(parseFlags([]), true)),
-    /nothing to boot/,
+    messageOf(() => options(["-bios", "b.bin"])),
+    /exclude each other/,
+  );
+  assert.match(
+    messageOf(() => options(["-fw_cfg", "file=x"])),
+    /name=NAME,file=PATH/,
   );
 });
 

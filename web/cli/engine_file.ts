@@ -1,4 +1,5 @@
 import fs from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { LapwingError } from "../src/errors";
 import { compileEngine } from "../src/engine/instantiate";
@@ -23,3 +24,14 @@ export function enginePath(): string {
 
 export const compileEngineFile = (): Promise<WebAssembly.Module> =>
   compileEngine(readInput("the engine", enginePath()) as Uint8Array<ArrayBuffer>);
+
+/** SeaBIOS and its VGA BIOS, which the build puts beside the command. */
+export function firmwarePath(name: string): string {
+  const folder = process.env["LAPWING_FIRMWARE"] ?? fileURLToPath(new URL("./firmware", import.meta.url));
+  const path = join(folder, name);
+  if (fs.existsSync(path)) return path;
+  throw new LapwingError(
+    "bad_file",
+    `the firmware (${name}) is not there; run \`npm run build\`, or give -kernel FILE or -bios FILE.`,
+  );
+}

@@ -34,10 +34,18 @@ const rows: Record<GroupName, Row[]> = {
     ["-machine", "TYPE", "pc, the only one", { alias: ["-M"] }],
     ["-accel", "NAME", "interp (tcg means the fastest there is)"],
     ["-rtc", "base=utc|DATE", "start of the real-time clock"],
-    ["-bios", "FILE", "firmware image", { support: "later" }],
-    ["-boot", "order=...", "boot order of the firmware", { support: "later" }],
-    ["-fw_cfg", "name=,...", "an entry for the guest's firmware", { support: "later" }],
-    ["-uuid", "UUID", "the machine's UUID", { support: "ignored" }],
+    [
+      "-bios",
+      "FILE",
+      "firmware: a raw image of 64 KiB or a multiple (default: SeaBIOS, when there is no -kernel)",
+    ],
+    [
+      "-boot",
+      "order=LETTERS,menu=on",
+      "a floppy, c disk, d CD, n network; splash-time=MS, reboot-timeout=MS, strict=on",
+    ],
+    ["-fw_cfg", "name=N,string=T|file=F", "a file for firmware and guest, by name", { repeatable: true }],
+    ["-uuid", "UUID", "the machine's UUID"],
     ["-name", "TEXT", "a name for the machine", { support: "ignored" }],
     ["-nodefaults", undefined, "no default devices", { support: "ignored" }],
     ["-no-user-config", undefined, "no configuration files", { support: "ignored" }],
@@ -187,6 +195,7 @@ function editDistance(a: string, b: string): number {
 export function helpText(): string {
   const lines = [
     "usage: lapwing -kernel FILE [-initrd FILE] [-append TEXT] [flags]",
+    "       lapwing [-bios FILE] [flags]",
     "       lapwing compare A B -- FLAGS",
     "",
   ];

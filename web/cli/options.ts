@@ -19,6 +19,9 @@ export interface FileAtRegex {
 export interface Options {
   config: MachineConfig;
   kernel?: string;
+  /** Firmware; without one and without a kernel it is SeaBIOS. */
+  bios?: string;
+  fwCfgFiles: { name: string; path: string }[];
   initrds: { path: string; args: string }[];
   serial: SerialTarget[];
   clock: "virtual" | "realtime";
@@ -66,6 +69,8 @@ export function optionsFrom(flags: ParsedFlags, inputIsInteractive: boolean): Op
   const options: Options = {
     config: machineConfig(flags, clock),
     kernel: one("-kernel"),
+    bios: one("-bios"),
+    fwCfgFiles: all("-fw_cfg").flatMap((text) => fwCfgFile(text) ?? []),
     initrds: initrds(one("-initrd")),
     serial: serialTargets(all("-serial"), all("-chardev")),
     clock,
@@ -84,9 +89,8 @@ export function optionsFrom(flags: ParsedFlags, inputIsInteractive: boolean): Op
     logInterrupts: logItems(one("-d"), one("-D")),
     patience: flags.has("--patience") ? positiveInteger("--patience", one("--patience")!) : undefined,
   };
-  if (!options.kernel && !options.loadSnapshot) {
-    throw bad("nothing to boot: give -kernel FILE (and usually -initrd FILE); -help lists all flags.");
-  }
+  if (options.kernel && options.bios)
+    throw bad("-kernel and -bios exclude each other: -kernel starts the kernel without firmware.");
   if (options.replay && options.logInput) throw bad("--replay and --log-input exclude each other.");
   return options;
 }
@@ -105,6 +109,10 @@ function machineConfig(flags: ParsedFlags, clock: "virtual" | "realtime"): Machi
   if (flags.has("-rtc")) config.rtc = rtcStart(one("-rtc")!, clock);
   else if (clock === "realtime") config.rtc = Math.floor(Date.now() / 1000);
   if (flags.has("-no-reboot")) config.noReboot = true;
+  if (flags.has("-boot")) config.boot = one("-boot");
+  if (flags.has("-uuid")) config.uuid = one("-uuid");
+  const fwCfg = (flags.get("-fw_cfg") ?? []).filter((text) => !fwCfgFile(text));
+  if (fwCfg.length > 0) config.fwCfg = fwCfg;
   const wanted = flags.get("-device") ?? [];
   for (const device of wanted) if (laterDevices.test(device)) throw later(`-device ${device.split(",")[0]}`);
   if (wanted.length > 0) config.devices = wanted;
@@ -148,6 +156,15 @@ function rtcStart(text: string, clock: "virtual" | "realtime"): number | undefin
   const time = Date.parse(/[TZ ]/.test(base) ? `${base.replace(/Z?$/, "")}Z` : base);
   if (Number.isNaN(time)) throw bad(`-rtc base=${base}: give utc or a date such as 2024-02-29T12:00:00.`);
   return Math.floor(time / 1000);
+}
+
+/** name=NAME,file=PATH; undefined for an entry whose text is given. */
+function fwCfgFile(text: string): { name: string; path: string } | undefined {
+  const path = /(?:^|,)file=(.*)$/.exec(text)?.[1];
+  if (path === undefined) return undefined;
+  const name = /^(?:name=)?([^,]*),file=/.exec(text)?.[1];
+  if (!name || !path) throw bad(`-fw_cfg ${text}: write it as name=NAME,file=PATH.`);
+  return { name, path: path.replaceAll(",,", ",") };
 }
 
 function initrds(text: string | undefined): Options["initrds"] {

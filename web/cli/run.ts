@@ -7,7 +7,7 @@ import { instantiateEngine } from "../src/engine/instantiate";
 import { Pump } from "../src/engine/pump";
 import { randomPatience } from "../src/engine/run_to";
 import { LapwingError, messageOf } from "../src/errors";
-import { compileEngineFile } from "./engine_file";
+import { compileEngineFile, firmwarePath } from "./engine_file";
 import { openOutput, readInput, writeFully } from "./files";
 import { monitorLine } from "./monitor";
 import type { Options, SerialTarget } from "./options";
@@ -20,6 +20,8 @@ export const exitStatus = { ok: 0, failed: 1, usage: 2, tripleFault: 3, engine: 
 
 interface InputFiles {
   kernel?: Uint8Array;
+  bios?: Uint8Array;
+  fwCfg: { name: string; bytes: Uint8Array }[];
   initrds: { bytes: Uint8Array; args: string }[];
   snapshot?: Uint8Array;
   replay?: Uint8Array;
@@ -52,14 +54,29 @@ function readFiles(options: Options): InputFiles {
     if (path) fs.closeSync(openOutput("the file", path));
   }
   return {
-    kernel: options.kernel ? readInput("the kernel", options.kernel) : undefined,
-    initrds: options.initrds.map(({ path, args }) => ({ bytes: readInput("the initrd", path), args })),
+    ...readBootFiles(options),
     snapshot: options.loadSnapshot ? readInput("the snapshot", options.loadSnapshot) : undefined,
     replay: options.replay ? readInput("the input log", options.replay) : undefined,
   };
 }
 
+/** What the machine boots: a kernel with its initrds, or firmware. */
+export function readBootFiles(options: Options): Omit<InputFiles, "replay" | "snapshot"> {
+  // A snapshot brings its own.
+  const needsFirmware = !options.kernel && (options.bios !== undefined || !options.loadSnapshot);
+  return {
+    kernel: options.kernel ? readInput("the kernel", options.kernel) : undefined,
+    bios: needsFirmware
+      ? readInput("the BIOS image", options.bios ?? firmwarePath("bios-256k.bin"))
+      : undefined,
+    fwCfg: options.fwCfgFiles.map(({ name, path }) => ({ name, bytes: readInput("the fw_cfg file", path) })),
+    initrds: options.initrds.map(({ path, args }) => ({ bytes: readInput("the initrd", path), args })),
+  };
+}
+
 export function startMachine(engine: Engine, files: Omit<InputFiles, "replay">): void {
+  if (files.bios) engine.load("bios", files.bios);
+  for (const { name, bytes } of files.fwCfg) engine.load("fw_cfg", bytes, name);
   if (files.kernel) engine.load("kernel", files.kernel);
   for (const { bytes, args } of files.initrds) engine.load("initrd", bytes, args);
   if (files.snapshot) engine.loadSnapshot(files.snapshot);

@@ -6,10 +6,9 @@ import { configText, Engine } from "../src/engine/engine";
 import { instantiateEngine } from "../src/engine/instantiate";
 import { hashesAt, runTo } from "../src/engine/run_to";
 import { LapwingError } from "../src/errors";
-import { compileEngineFile } from "./engine_file";
-import { readInput } from "./files";
+import { compileEngineFile, firmwarePath } from "./engine_file";
 import type { Options } from "./options";
-import { startMachine } from "./run";
+import { readBootFiles, startMachine } from "./run";
 
 export interface Subject {
   readonly name: string;
@@ -73,11 +72,7 @@ class WasmSubject implements Subject {
   }
   async #boot(): Promise<Engine> {
     const engine = await this.#create();
-    const { kernel, initrds } = this.#options;
-    startMachine(engine, {
-      kernel: kernel ? readInput("the kernel", kernel) : undefined,
-      initrds: initrds.map(({ path, args }) => ({ bytes: readInput("the initrd", path), args })),
-    });
+    startMachine(engine, readBootFiles(this.#options));
     return engine;
   }
   /** Goes half of the way, then on in a fresh machine that was loaded with the first one's snapshot. */
@@ -123,9 +118,10 @@ class NativeSubject implements Subject {
         "the native engine has not been built; run `npm run build:native` first.",
       );
     }
-    const { config, kernel, initrds } = this.#options;
+    const { config, kernel, bios, fwCfgFiles, initrds } = this.#options;
     const args = configText(config).trim().split("\n");
-    if (kernel) args.push(`kernel=${kernel}`);
+    args.push(kernel ? `kernel=${kernel}` : `bios=${bios ?? firmwarePath("bios-256k.bin")}`);
+    for (const { name, path } of fwCfgFiles) args.push(`fw_cfg_file=${path},${name}`);
     for (const { path, args: text } of initrds) args.push(`initrd=${path}${text ? `,${text}` : ""}`);
     return new Promise((resolve, reject) => {
       execFile(binary, [...args, ...questions], { maxBuffer: 2 ** 28 }, (error, stdout, stderr) => {

@@ -2,7 +2,7 @@
 // debugging.
 //
 //   lapwing_native [key=value of the machine]... kernel=FILE [initrd=FILE[,ARGUMENTS]]... [bios=FILE]
-//   [cmdline=TEXT]
+//   [fw_cfg_file=FILE,NAME]... [cmdline=TEXT]
 //     max=N                stop after N instructions          timeout_virtual=S   stop after S virtual
 //     seconds: 124 stops=N,N,...        print "N hash" at these counts     hash_every=N        the same at
 //     every multiple of N expect=REGEX         wait for this on the console, in order; all seen: exit status
@@ -120,6 +120,8 @@ void parse(Options& options, const std::string& argument) {
   const std::string key = argument.substr(0, equals), value = argument.substr(equals + 1);
   if (key == "kernel" || key == "initrd" || key == "bios")
     options.files.push_back({key, value});
+  else if (key == "fw_cfg_file")
+    options.files.push_back({"fw_cfg", value});
   else if (key == "max")
     options.max = number(key, value);
   else if (key == "timeout_virtual")

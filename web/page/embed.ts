@@ -1,7 +1,7 @@
 // The page for iframes. The hash holds the element's attributes (#kernel=...&initrd=...&append=...&memory=...&controls),
 // guest=NAME for one of guests.json, start to begin without a click, and origin=ORIGIN: who may send messages.
 //
-// Messages are objects { lapwing: 1, id?, type, ... }. To us: ping, load { kernel, initrd, append, memory }, start, run,
+// Messages are objects { lapwing: 1, id?, type, ... }. To us: ping, load { kernel, initrd, bios, append, memory ... }, start, run,
 // pause, reset, write { text }, query { text }. From us: pong, done { id, answer? }, error { id, code, message }, and
 // the events ready, state { state }, serial { text }, exit { reason, status }.
 import { LapwingError, toPlain } from "../src/errors";
@@ -12,6 +12,8 @@ import { loadGuests } from "./guests";
 const attributes = [
   "kernel",
   "initrd",
+  "bios",
+  "boot",
   "append",
   "memory",
   "cpus",
@@ -21,7 +23,7 @@ const attributes = [
   "theme",
   "label",
 ];
-const loadable = ["kernel", "initrd", "append", "memory", "cpus", "cpu"];
+const loadable = ["kernel", "initrd", "bios", "boot", "append", "memory", "cpus", "cpu"];
 
 interface Message {
   lapwing: 1;

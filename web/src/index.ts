@@ -17,8 +17,16 @@ export type { Explanation, HopCounts, InterruptState, Question } from "./interru
 export type Input = string | URL | Uint8Array | ArrayBuffer | Blob;
 
 export interface BootOptions {
-  kernel: Input;
+  /** A kernel to start directly; without one the firmware boots. */
+  kernel?: Input;
   initrd?: Input;
+  /** The firmware, a raw image of 64 KiB or a multiple; SeaBIOS when not given. */
+  bios?: Input;
+  /** As `-boot`: "order=dc,menu=on". */
+  boot?: string;
+  /** Files that firmware and guest find in fw_cfg, by name. */
+  fwCfg?: Record<string, string | Uint8Array>;
+  uuid?: string;
   append?: string;
   /** "256M", or bytes. */
   memory?: string | number;
@@ -327,18 +335,30 @@ async function makeClient(onEvent: (event: SessionEvent) => void): Promise<Clien
 }
 
 function configFrom(options: BootOptions): MachineConfig {
-  const { memory, cpus, cpu, seed, noReboot, devices, append } = options;
+  const { memory, cpus, cpu, seed, noReboot, devices, append, boot, uuid } = options;
   const bytes =
     memory === undefined ? defaultMemory : parseMemory(typeof memory === "number" ? `${memory}B` : memory);
   const rtc = options.clock === "realtime" ? Math.floor(Date.now() / 1000) : undefined;
-  return { memory: bytes, cpus, cpu, seed, noReboot, devices, append, rtc };
+  return { memory: bytes, cpus, cpu, seed, noReboot, devices, append, boot, uuid, rtc };
 }
 
 async function bootFiles(options: BootOptions): Promise<BootFile[]> {
-  if (!options.kernel) throw new LapwingError("bad_option", "PC.boot needs a kernel.");
-  const files: BootFile[] = [{ kind: "kernel", name: "the kernel", source: await toSource(options.kernel) }];
-  if (options.initrd)
-    files.push({ kind: "initrd", name: "the initrd", source: await toSource(options.initrd) });
+  const { kernel, initrd, bios, fwCfg } = options;
+  if (kernel && bios)
+    throw new LapwingError(
+      "bad_option",
+      "kernel and bios exclude each other: a kernel starts without firmware.",
+    );
+  const files: BootFile[] = [];
+  const add = async (kind: BootFile["kind"], name: string, input: Input) =>
+    files.push({ kind, name, source: await toSource(input) });
+  if (kernel) await add("kernel", "the kernel", kernel);
+  else await add("bios", "the firmware", bios ?? ownFile("firmware/bios-256k.bin"));
+  if (initrd) await add("initrd", "the initrd", initrd);
+  for (const [name, content] of Object.entries(fwCfg ?? {})) {
+    const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+    files.push({ kind: "fw_cfg", name, source: { bytes }, args: name });
+  }
   return files;
 }
 

@@ -27,11 +27,11 @@ const endSentences: Record<EndReason, string> = {
 const views = ["terminal", "interrupts"];
 
 /**
- * `<lapwing-pc kernel initrd append memory cpus view controls>`: a PC with a serial terminal. Nothing but this script
+ * `<lapwing-pc kernel initrd bios append memory cpus view controls>`: a PC with a serial terminal. Nothing but this script
  * is loaded before start() or a click.
  */
 export class LapwingPc extends HTMLElement {
-  static readonly observedAttributes = ["kernel", "initrd", "label", "theme", "view"];
+  static readonly observedAttributes = ["kernel", "initrd", "bios", "label", "theme", "view"];
 
   readonly #view: View;
   readonly #keyBar = new KeyBar((text) => this.#type(text));
@@ -175,23 +175,31 @@ export class LapwingPc extends HTMLElement {
       cpus: Number(this.getAttribute("cpus") ?? 1),
       cpu: this.getAttribute("cpu") ?? undefined,
       append: this.getAttribute("append") ?? "console=ttyS0",
+      boot: this.getAttribute("boot") ?? undefined,
       rtc: Math.floor(Date.now() / 1000),
     };
   }
 
   #bootFiles(): BootFile[] {
-    const source = (name: "kernel" | "initrd"): FileSource | undefined => {
-      const blob = this.#files[name];
+    const source = (name: "kernel" | "initrd" | "bios"): FileSource | undefined => {
+      const blob = name === "bios" ? undefined : this.#files[name];
       if (blob) return { blob };
       const url = this.getAttribute(name);
       return url ? { url: new URL(url, document.baseURI).href } : undefined;
     };
     const kernel = source("kernel");
-    if (!kernel) throw new LapwingError("bad_option", "No kernel: give the element a kernel attribute.");
+    if (!kernel) return [{ kind: "bios", name: "the firmware", source: this.#firmware(source("bios")) }];
     const initrd = source("initrd");
     const files: BootFile[] = [{ kind: "kernel", name: "the kernel", source: kernel }];
     if (initrd) files.push({ kind: "initrd", name: "the initrd", source: initrd });
     return files;
+  }
+
+  /** The bios attribute's file; without a value it is SeaBIOS. */
+  #firmware(chosen: FileSource | undefined): FileSource {
+    if (!this.hasAttribute("bios"))
+      throw new LapwingError("bad_option", "Nothing to boot: give the element a kernel or bios attribute.");
+    return chosen ?? { url: ownFile("firmware/bios-256k.bin") };
   }
 
   async #openTerminal(): Promise<void> {

@@ -18,9 +18,14 @@ export interface MachineConfig {
   append?: string;
   /** `-device` strings, such as `isa-debug-exit,iobase=0x501,iosize=2`. */
   devices?: readonly string[];
+  /** As `-boot`: "order=dc,menu=on". */
+  boot?: string;
+  uuid?: string;
+  /** `-fw_cfg` strings: "name=opt/x,string=text". */
+  fwCfg?: readonly string[];
 }
 
-export type FileKind = "kernel" | "initrd" | "bios" | "symbols";
+export type FileKind = "kernel" | "initrd" | "bios" | "fw_cfg" | "symbols";
 
 const traceRecordBytes = 48;
 
@@ -242,5 +247,8 @@ export function configText(config: MachineConfig): string {
   add("no_reboot", config.noReboot ? 1 : undefined);
   add("cmdline", config.append);
   for (const device of config.devices ?? []) add("device", device);
+  add("boot", config.boot);
+  add("uuid", config.uuid);
+  for (const entry of config.fwCfg ?? []) add("fw_cfg", entry);
   return lines.join("\n") + "\n";
 }
