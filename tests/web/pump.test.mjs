@@ -130,6 +130,19 @@ test("an idle machine costs one timer for each deadline and no spinning", () => 
   assert.ok(host.isIdle && host.timers === 1);
 });
 
+test("a machine that only ticks is woken for several ticks at once, an input at once", () => {
+  const { host, engine, pump, seen } = setUp({ clock: "realtime" });
+  pump.start();
+  host.runUntil(1 * second);
+  const turns = host.turns;
+  host.runUntil(2 * second);
+  assert.ok(host.turns - turns <= 102, `${host.turns - turns} turns a second`);
+  const typedAt = host.now;
+  pump.input(() => engine.serialInput(0, bytes(`echo hello${enter}`)));
+  while (!seen.text.includes("hello\r\n")) host.runUntil(host.now + 0.1 * ms);
+  assert.ok(host.now - typedAt < 2 * ms, `the answer took ${(host.now - typedAt) / ms} ms`);
+});
+
 test("a machine without deadlines waits for input without any timer", () => {
   const { host, machine, engine, pump, seen } = setUp({ clock: "realtime" });
   pump.start();

@@ -55,6 +55,10 @@ const smallestRateChange = 0.02;
 const fewestInstructions = 20_000;
 const mostInstructions = 4_000_000;
 const longestTimerMs = 2 ** 31 - 1;
+/** A guest that does nothing but tick is woken this rarely, for several ticks at once: waking costs more than they do. */
+const calmSleepMs = 10;
+/** So many short sleeps in a row, without an input or a full slice, make a guest calm. */
+const calmAfterSleeps = 64;
 
 /**
  * Drives a machine from the host's event loop. Virtual mode: slices of a fixed number of instructions, and a jump
@@ -77,6 +81,7 @@ export class Pump {
   #rate = 0;
   #instructionsPerNs = 0.05;
   #busyNs = 0;
+  #shortSleeps = 0;
 
   constructor(machine: PumpedMachine, host: PumpHost, hooks: PumpHooks, options: PumpOptions) {
     this.#machine = machine;
@@ -112,6 +117,7 @@ export class Pump {
   /** Applies an input at the present moment and wakes a halted machine. */
   input(apply: () => void): void {
     if (this.#isRunning && this.#isHalted) this.#advanceHalted(this.#wallTarget());
+    this.#shortSleeps = 0;
     apply();
     if (!this.#isRunning) return;
     this.#cancelTimer?.();
@@ -177,8 +183,12 @@ export class Pump {
     this.#isHalted = stop === DoorStop.Halted || stop === DoorStop.IdleForever;
     this.#hooks.atBoundary();
     if (!this.#isRunning || !this.#continues(stop)) return;
-    if (this.#isHalted) this.#sleep(this.#machine.nextDeadlineNs - this.#wallTarget());
-    else this.#soon();
+    if (this.#isHalted) {
+      this.#sleepHalted(this.#machine.nextDeadlineNs - this.#wallTarget());
+    } else {
+      this.#shortSleeps = 0;
+      this.#soon();
+    }
   }
 
   /** Runs to an instruction count, or to a reason that ends the slice. */
@@ -220,6 +230,12 @@ export class Pump {
     this.pause();
     this.#hooks.ended(stop);
     return false;
+  }
+
+  #sleepHalted(ns: number): void {
+    if (ns < calmSleepMs * millisecond) this.#shortSleeps++;
+    const isCalm = this.#shortSleeps > calmAfterSleeps;
+    this.#sleep(isCalm ? Math.max(ns, calmSleepMs * millisecond) : ns);
   }
 
   #sleep(ns: number): void {
