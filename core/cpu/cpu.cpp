@@ -193,12 +193,7 @@ bool Cpu::at_code_breakpoint(u64 linear) {
 
 bool Cpu::step_trap_due(bool trap_flag_before) const {
   if (in_new_task_) return false;  // the old task's flag
-  switch (step_trap_) {
-    case StepTrap::kNever: return false;
-    case StepTrap::kByNewFlag: return (state.rflags_rest & rflags::kTf) != 0;
-    case StepTrap::kByOldFlag: break;
-  }
-  return trap_flag_before;
+  return trap_flag_before && !no_step_trap_;
 }
 
 // Executes exactly one instruction, whatever it is, with all checks that the fast loop leaves out.
@@ -207,7 +202,7 @@ void Cpu::step() {
   const bool had_rf = (state.rflags_rest & rflags::kRf) != 0;
   const u64 start = state.rip;
   in_new_task_ = false;
-  step_trap_ = StepTrap::kByOldFlag;
+  no_step_trap_ = false;
   refresh_stamp();
   u64 linear;
   u64 physical;

@@ -134,10 +134,8 @@ class Cpu final : public CpuPins, public Saveable {
   void request_leave() { leave_ = true; }
   // A task switch has replaced the registers: faults raised from here on belong to the new task.
   void enter_new_task() { in_new_task_ = true; }
-  // The current instruction retires without a single-step trap (INT n), or whether there is one depends on TF
-  // as the instruction leaves it (SYSCALL, SYSRET).
-  void suppress_step_trap() { step_trap_ = StepTrap::kNever; }
-  void step_trap_by_new_flag() { step_trap_ = StepTrap::kByNewFlag; }
+  // The current instruction retires without a single-step trap, or has its own.
+  void suppress_step_trap() { no_step_trap_ = true; }
   // A debug trap (DR6 bits) to be taken when the current instruction has retired.
   void add_debug_trap(u64 bits) { pending_debug_ |= bits; }
   void triple_fault();
@@ -264,8 +262,7 @@ class Cpu final : public CpuPins, public Saveable {
   // Debug traps of the instruction that just retired (DR6 bits), delivered before the next one.
   u64 pending_debug_ = 0;
   u64 debug_before_slow_ = 0;  // pending_debug_ when run_slow() began: a faulting instruction leaves no traps
-  enum class StepTrap : u8 { kByOldFlag, kByNewFlag, kNever };
-  StepTrap step_trap_ = StepTrap::kByOldFlag;
+  bool no_step_trap_ = false;
 };
 
 }  // namespace lapwing

@@ -148,7 +148,9 @@ void drop_inner_segments(Cpu& cpu) {
     SegmentRegister& segment = cpu.state.seg[seg];
     const bool data_rights = !segment.is_code() || !segment.conforming();
     if (!segment.present() || !data_rights || segment.dpl() >= cpu.state.cpl) continue;
-    segment = SegmentRegister{.base = 0, .limit = 0, .selector = 0, .attributes = 0};
+    // Null, but the base stays: 64-bit code reaches its thread area through it still.
+    segment.selector = 0;
+    segment.attributes &= static_cast<u16>(~0x80u);
   }
 }
 

@@ -1,4 +1,5 @@
 // INT n, INT3, INT1, INTO, BOUND, undefined instructions; SYSCALL, SYSRET, SYSENTER, SYSEXIT. SDM vol. 2.
+#include "core/cpu/debug.h"
 #include "core/cpu/descriptor.h"
 #include "core/cpu/exec/access.h"
 #include "core/cpu/exec/flags.h"
@@ -107,6 +108,12 @@ void load_call_flags(CpuState& s, u64 flags) {
   s.rflags_rest = (flags & ~(rflags::kStatus | rflags::kRf)) | rflags::kFixed;
 }
 
+// Whether there is a single-step trap depends on TF as the instruction leaves it.
+void trap_by_new_flag(Cpu& cpu) {
+  if ((cpu.state.rflags_rest & rflags::kTf) != 0) cpu.add_debug_trap(dr6::kBs);
+  cpu.suppress_step_trap();
+}
+
 }  // namespace
 
 bool exec_SYSCALL(Cpu& cpu, const Instruction& in) {
@@ -126,7 +133,7 @@ bool exec_SYSCALL(Cpu& cpu, const Instruction& in) {
     load_call_flags(s, flags & ~rflags::kIf);
     enter_flat(cpu, cs, kCode32, ss, 0, static_cast<u32>(s.star));
   }
-  cpu.step_trap_by_new_flag();
+  trap_by_new_flag(cpu);
   return true;
 }
 
@@ -142,7 +149,7 @@ bool exec_SYSRET(Cpu& cpu, const Instruction& in) {
   const auto cs = static_cast<u16>((base + (to64 ? 16 : 0)) | 3);
   const u64 rip = to64 ? s.gpr[kRcx] : static_cast<u32>(s.gpr[kRcx]);
   enter_flat(cpu, cs, to64 ? kCode64 : kCode32, static_cast<u16>((base + 8) | 3), 3, rip);
-  cpu.step_trap_by_new_flag();
+  trap_by_new_flag(cpu);
   return true;
 }
 
