@@ -28,6 +28,8 @@ export interface PumpHooks {
   /** Could an input still arrive for a machine that waits for ever? */
   mayWake(): boolean;
   traceFull?(): void;
+  /** The machine waits for bytes of a disk image: resolves when they are here. Virtual time stands still. */
+  missingData?(): Promise<void>;
   /** The next instruction count to stop at exactly, and what to do there. */
   nextStop?(): number;
   atStop?(): void;
@@ -56,7 +58,7 @@ const fewestInstructions = 20_000;
 const mostInstructions = 4_000_000;
 const longestTimerMs = 2 ** 31 - 1;
 /** A guest that does nothing but tick is woken this rarely, for several ticks at once: waking costs more than they do. */
-const calmSleepMs = 10;
+const calmSleepMs = 20;
 /** So many short sleeps in a row, without an input or a full slice, make a guest calm. */
 const calmAfterSleeps = 64;
 
@@ -75,6 +77,7 @@ export class Pump {
   #isRunning = false;
   #isHalted = false;
   #turnIsDue = false;
+  #isWaiting = false;
   #cancelTimer: (() => void) | undefined;
   #anchorWallNs = 0;
   #anchorNs = 0;
@@ -126,7 +129,7 @@ export class Pump {
   }
 
   #soon(): void {
-    if (this.#turnIsDue) return;
+    if (this.#turnIsDue || this.#isWaiting) return;
     this.#turnIsDue = true;
     this.#host.soon(() => {
       this.#turnIsDue = false;
@@ -154,6 +157,11 @@ export class Pump {
       // Each halt returns, so that output is answered at the position where it appeared; then time jumps.
       const limit = this.#isHalted ? this.#machine.nextDeadlineNs : 0;
       const stop = this.#runTo(boundary, limit);
+      // No boundary: what the guest is given must not depend on when the bytes come.
+      if (stop === DoorStop.MissingData) {
+        this.#waitForData();
+        return;
+      }
       this.#isHalted = stop === DoorStop.Halted;
       this.#hooks.atBoundary();
       if (!this.#isRunning) return;
@@ -180,6 +188,10 @@ export class Pump {
     const before = this.#machine.instructions;
     const stop = this.#runTo(before + count, this.#wallTarget(wall));
     this.#learnSpeed(this.#machine.instructions - before, this.#host.nowNs() - wall);
+    if (stop === DoorStop.MissingData) {
+      this.#waitForData();
+      return;
+    }
     this.#isHalted = stop === DoorStop.Halted || stop === DoorStop.IdleForever;
     this.#hooks.atBoundary();
     if (!this.#isRunning || !this.#continues(stop)) return;
@@ -220,7 +232,6 @@ export class Pump {
       case DoorStop.Patience:
       case DoorStop.Halted:
       case DoorStop.TraceFull:
-      case DoorStop.MissingData:
         return true;
       case DoorStop.IdleForever:
         // An input that arrived at the boundary has already asked for the next turn.
@@ -236,6 +247,22 @@ export class Pump {
     if (ns < calmSleepMs * millisecond) this.#shortSleeps++;
     const isCalm = this.#shortSleeps > calmAfterSleeps;
     this.#sleep(isCalm ? Math.max(ns, calmSleepMs * millisecond) : ns);
+  }
+
+  /** Goes on when the host has the bytes; the time until then is not made up for. */
+  #waitForData(): void {
+    this.#isWaiting = true;
+    const goOn = (): void => {
+      this.#isWaiting = false;
+      if (!this.#isRunning) return;
+      this.#anchor(this.#host.nowNs());
+      this.#soon();
+    };
+    (this.#hooks.missingData?.() ?? Promise.resolve()).then(goOn, (error) => {
+      this.#isWaiting = false;
+      this.pause();
+      this.#hooks.failed(error);
+    });
   }
 
   #sleep(ns: number): void {
