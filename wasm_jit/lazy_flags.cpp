@@ -10,7 +10,7 @@ namespace {
 
 void store_canonical(CpuState& s, const LazyFlags& flags) {
   constexpr u64 kHigh = 0xC0000000;
-  s.flags_result = sign_extend(static_cast<u32>(flags.a));
+  s.flags_result = (flags.kind & 3) == 3 ? flags.a : sign_extend(static_cast<u32>(flags.a));
   s.flags_carries = ((flags.b & kHigh) << 32) | (flags.b & ~kHigh & 0xFFFFFFFF);
 }
 

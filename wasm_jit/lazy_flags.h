@@ -22,7 +22,8 @@ enum class FlagClass : u8 {
   kSbb,        // a - b with borrow in gave r
   kShifted,    // a is the result, b: bit 0 CF, bit 1 OF; AF clear
   kMultiply,   // a is the low half, b: bit 0 CF and OF
-  kCanonical,  // a is flags_result's low 32 bits, b flags_carries with bits 63:62 moved to 31:30
+  kCanonical,  // a is flags_result (size 8: all of it, else its low 32 bits), b flags_carries with bits 63:62
+               // moved to 31:30
 };
 
 constexpr u32 kFlagCfOverride = 0x40, kFlagOfOverride = 0x80;

@@ -5,10 +5,9 @@
 // result an exit code (exit_code below). It is independent of the linear address at which its code is mapped:
 // RIPs are the RIP at entry (CpuState::rip) plus constants. At every return the state in memory is exact:
 // registers, flags and budget; RIP as the kind of exit says.
-//   - budget: at each block's entry, when state.budget < the block's instruction count, leave with kBudget;
-//   else subtract
-//     it. An exit in the middle of a block gives back what has not retired (the instruction at the exit
-//     counts as not retired), except kInterrupted, whose block is still charged whole.
+//   - budget: at each block's entry the block's instruction count is subtracted from state.budget; leave with
+//     kBudget when the result is negative. Nothing is given back: after kBudget and kInterpret the runtime
+//     adds what has not retired (the block's count less the exit's instruction number).
 //   - memory: a load or store that misses the TLB (or is not plain RAM) leaves with kInterpret; the
 //   instruction has had no
 //     effect.
@@ -55,6 +54,13 @@ struct RegionSource {
   std::span<const RegionBlock> blocks;  // [0] is the only entry
   ModeKey mode{};
   bool long_mode = false;  // EFER.LMA: linear addresses of 32-bit code share the TLB with 64-bit ones
+  bool has_tzcnt = false;  // the CPU model has BMI1 ...
+  bool has_lzcnt = false;  // ... and LZCNT; without them these encodings are BSF and BSR
 };
+
+class ModuleBuilder;
+
+// Appends the region's function to `module`. False: it cannot be translated (and nothing was appended).
+bool translate(const RegionSource& source, ModuleBuilder& module);
 
 }  // namespace lapwing

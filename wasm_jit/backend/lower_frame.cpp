@@ -1,0 +1,76 @@
+// Entry and exit of a generated function: registers between CpuState and locals.
+#include "wasm_jit/backend/lowering.h"
+
+namespace lapwing::jit {
+
+namespace {
+
+constexpr bool is_gpr(Var var) {
+  return var < 16;
+}
+
+}  // namespace
+
+void Lowering::find_variables() {
+  bool used[kVarCount] = {};
+  for (const IrBlock& block : function_.blocks) {
+    for (const Node& n : block.nodes) {
+      if (n.op == IrOp::kReadVar) used[n.imm] = true;
+      if (n.op == IrOp::kWriteVar) used[n.imm] = written_[n.imm] = true;
+    }
+  }
+  // The flags' variables go together.
+  if (written_[kVarFlagKind]) {
+    for (Var var = kVarFlagKind; var <= kVarFlagC; ++var) used[var] = true;
+  }
+  for (Var var = 0; var < kVarCount; ++var)
+    vars_[var] = used[var] ? add_local(function_.type_of(var)) : kNone;
+}
+
+void Lowering::prologue(Encoder& out) const {
+  const auto load = [&](WasmOp op, u32 offset, u32 local) {
+    out.op(WasmOp::kLocalGet, 0);
+    out.memory(op, offset);
+    out.op(WasmOp::kLocalSet, local);
+  };
+  load(WasmOp::kI32Load, kStateLayout.data_tlb, tlb_);
+  load(WasmOp::kI64Load, kStateLayout.budget, budget_);
+  load(WasmOp::kI64Load, kStateLayout.rip, entry_rip_);
+  for (Var var = 0; var < kVarCount; ++var) {
+    if (vars_[var] == kNone || !is_gpr(var)) continue;
+    load(is_wide() ? WasmOp::kI64Load : WasmOp::kI32Load, kStateLayout.gpr + 8u * var, vars_[var]);
+  }
+}
+
+void Lowering::store_flags(Encoder& out) const {
+  if (!written_[kVarFlagKind]) return;
+  out.op(WasmOp::kLocalGet, vars_[kVarFlagKind]);
+  out.op(WasmOp::kIf);
+  out.byte(kWasmNoResult);
+  out.op(WasmOp::kLocalGet, 0);
+  for (Var var = kVarFlagKind; var <= kVarFlagC; ++var) {
+    out.op(WasmOp::kLocalGet, vars_[var]);
+    if (!is_wide() && function_.type_of(var) == function_.word && var != kVarFlagKind && var != kVarFlagC)
+      out.op(WasmOp::kI64ExtendI32U);
+  }
+  out.op(WasmOp::kCall, static_cast<u32>(Callee::kStoreFlags));
+  out.op(WasmOp::kEnd);
+}
+
+void Lowering::epilogue(Encoder& out) const {
+  out.op(WasmOp::kLocalGet, 0);
+  out.op(WasmOp::kLocalGet, budget_);
+  out.memory(WasmOp::kI64Store, kStateLayout.budget);
+  for (Var var = 0; var < kVarCount; ++var) {
+    if (!is_gpr(var) || !written_[var]) continue;
+    out.op(WasmOp::kLocalGet, 0);
+    out.op(WasmOp::kLocalGet, vars_[var]);
+    // The upper half: 32-bit code clears it with every write.
+    if (!is_wide()) out.op(WasmOp::kI64ExtendI32U);
+    out.memory(WasmOp::kI64Store, kStateLayout.gpr + 8u * var);
+  }
+  store_flags(out);
+  out.op(WasmOp::kLocalGet, exit_);
+}
+
+}  // namespace lapwing::jit

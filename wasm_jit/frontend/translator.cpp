@@ -1,0 +1,187 @@
+#include "wasm_jit/frontend/translator.h"
+
+#include <algorithm>
+
+#include "core/cpu/decode/op_info.h"
+
+namespace lapwing::jit {
+
+namespace {
+constexpr unsigned kMaxBlocks = 400;
+constexpr BlockId kMaxIrBlocks = 4000;
+}  // namespace
+
+Translator::Translator(const RegionSource& source, Function& function)
+    : source_(source), function_(function), builder_(function) {
+  function_.word = is_64_bit() ? Type::kI64 : Type::kI32;
+  function_.wide_tags = is_64_bit() || source.long_mode;
+  function_.code_has_base = !is_64_bit();
+}
+
+u32 Translator::here() const {
+  return exit_code(GeneratedExit::kInterpret, block_, instruction_);
+}
+
+i64 Translator::next_delta(const Instruction& in) const {
+  return source_.blocks[block_].rip_delta + static_cast<i64>(in.next_offset());
+}
+
+Value Translator::rip_value(i64 delta) {
+  return builder_.binary(IrOp::kAdd64, builder_.entry_rip(), builder_.c64(static_cast<u64>(delta)));
+}
+
+BlockId Translator::add_block() {
+  function_.blocks.emplace_back();
+  return static_cast<BlockId>(function_.blocks.size() - 1);
+}
+
+BlockId Translator::exit_block(u32 exit) {
+  const BlockId id = add_block();
+  function_.blocks[id].end = Terminator{.kind = Terminator::Kind::kExit, .exit = exit};
+  return id;
+}
+
+bool Translator::same_page(unsigned from, unsigned to) const {
+  const RegionBlock& a = source_.blocks[from];
+  const RegionBlock& b = source_.blocks[to];
+  const bool same = (a.block->physical & ~kPageMask) == (b.block->physical & ~kPageMask);
+  return same && static_cast<i64>(b.block->physical - a.block->physical) == b.rip_delta - a.rip_delta;
+}
+
+// Where control goes for a static successor of the current block: the block itself, one that checks the page
+// first, or an exit.
+BlockId Translator::edge(i64 target_delta, unsigned which) {
+  if (!is_64_bit()) {
+    // RIP wraps at 32 bits; deltas are what the region's builder made of it.
+    target_delta = static_cast<i32>(target_delta);
+  }
+  const u32 leave = exit_code(GeneratedExit::kEdge, block_, which);
+  const auto found = std::lower_bound(by_delta_.begin(), by_delta_.end(), target_delta,
+                                      [](const auto& entry, i64 delta) { return entry.first < delta; });
+  if (found == by_delta_.end() || found->first != target_delta) return exit_block(leave);
+  const BlockId target = found->second;
+  if (same_page(block_, target)) {
+    note_edge(static_cast<BlockId>(block_), target);
+    return target;
+  }
+  const BlockId check = add_block();
+  Builder edge_builder(function_);
+  edge_builder.start(function_.blocks[check]);
+  const Value rip = edge_builder.binary(IrOp::kAdd64, edge_builder.entry_rip(),
+                                        edge_builder.c64(static_cast<u64>(target_delta)));
+  edge_builder.fetch_check(rip, source_.blocks[target].block->physical & ~kPageMask, leave);
+  function_.blocks[check].end =
+      Terminator{.kind = Terminator::Kind::kJump, .targets = {target, kNoBlock}, .edge_exit = {leave, 0}};
+  note_edge(static_cast<BlockId>(block_), target);
+  return check;
+}
+
+// What the target can rely on is what all its predecessors agree on.
+void Translator::note_edge(BlockId, BlockId to) {
+  const u32 kind = kind_known_ ? kind_ : kMixed;
+  u32& at = kind_at_[to];
+  at = at == kUnseen || at == kind ? kind : kMixed;
+  if (missing_predecessors_[to] > 0) --missing_predecessors_[to];
+}
+
+void Translator::start_flags(unsigned index) {
+  kind_known_ = kind_at_[index] < kMixed && missing_predecessors_[index] == 0;
+  kind_ = kind_known_ ? kind_at_[index] : 0;
+  cf_known_ = false;
+}
+
+void Translator::jump(const Instruction& in) {
+  end_ = Terminator{.kind = Terminator::Kind::kJump};
+  const i64 target = source_.blocks[block_].rip_delta + static_cast<i64>(in.imm);
+  end_.targets[0] = edge(target, 1);
+  end_.edge_exit[0] = exit_code(GeneratedExit::kEdge, block_, 1);
+  ended_ = true;
+}
+
+void Translator::branch(const Instruction& in, Value taken) {
+  end_ = Terminator{.kind = Terminator::Kind::kBranch, .value = taken};
+  const i64 target = source_.blocks[block_].rip_delta + static_cast<i64>(in.imm);
+  end_.targets[0] = edge(target, 1);
+  end_.targets[1] = edge(next_delta(in), 0);
+  end_.edge_exit[0] = exit_code(GeneratedExit::kEdge, block_, 1);
+  end_.edge_exit[1] = exit_code(GeneratedExit::kEdge, block_, 0);
+  ended_ = true;
+}
+
+void Translator::jump_indirect(Value target) {
+  const Value rip = is_64_bit() ? target : builder_.unary(IrOp::kExtendU, target);
+  end_ = Terminator{
+      .kind = Terminator::Kind::kExitNext, .value = rip, .exit = exit_code(GeneratedExit::kNext, block_)};
+  ended_ = true;
+}
+
+void Translator::check_target(Value target) {
+  if (!is_64_bit()) return;
+  // Canonical: bits 63:47 are all equal.
+  const Value shifted = builder_.binary(IrOp::kShl64, target, builder_.c64(16));
+  const Value extended = builder_.binary(IrOp::kShrS64, shifted, builder_.c64(16));
+  builder_.exit_if(builder_.binary(IrOp::kNe64, extended, target), here());
+}
+
+void Translator::translate_block(unsigned index) {
+  const Block& block = *source_.blocks[index].block;
+  block_ = index;
+  instruction_ = 0;
+  ended_ = false;
+  // Blocks are appended while this one grows, so its nodes are moved in at the end.
+  IrBlock out;
+  builder_.start(out);
+  start_flags(index);
+  builder_.budget(block.count, exit_code(GeneratedExit::kBudget, index));
+  for (; instruction_ < block.count; ++instruction_) {
+    const Instruction& in = block.first[instruction_];
+    const Family family = family_of(in.op);
+    if (family == nullptr || !family(*this, in)) {
+      end_ = Terminator{.kind = Terminator::Kind::kExit, .exit = here()};
+      ended_ = true;
+    }
+    if (ended_) break;
+  }
+  if (!ended_) {
+    end_ = Terminator{.kind = Terminator::Kind::kJump};
+    end_.targets[0] = edge(next_delta(block.first[block.count - 1]), 0);
+    end_.edge_exit[0] = exit_code(GeneratedExit::kEdge, block_, 0);
+  }
+  out.end = end_;
+  function_.blocks[index] = std::move(out);
+}
+
+bool Translator::run() {
+  const std::size_t count = source_.blocks.size();
+  if (count == 0 || count > kMaxBlocks || source_.mode.code_size == 2 || source_.mode.checked) return false;
+  const Instruction& first = *source_.blocks[0].block->first;
+  if (family_of(first.op) == nullptr) return false;
+  for (unsigned i = 0; i < count; ++i) {
+    add_block();
+    by_delta_.emplace_back(source_.blocks[i].rip_delta, static_cast<BlockId>(i));
+  }
+  std::sort(by_delta_.begin(), by_delta_.end());
+  kind_at_.assign(count, kUnseen);
+  missing_predecessors_.assign(count, 0);
+  // A predecessor that comes later in the order of translation is not known to agree.
+  for (unsigned i = 0; i < count; ++i) {
+    const Block& block = *source_.blocks[i].block;
+    const Instruction& last = block.first[block.count - 1];
+    const auto expect = [&](i64 delta) {
+      const auto found = std::lower_bound(by_delta_.begin(), by_delta_.end(), delta,
+                                          [](const auto& entry, i64 d) { return entry.first < d; });
+      if (found != by_delta_.end() && found->first == delta && found->second <= i)
+        missing_predecessors_[found->second] = 0xFFFF;
+    };
+    if (last.form == Form::kJ) expect(source_.blocks[i].rip_delta + static_cast<i64>(last.imm));
+    expect(source_.blocks[i].rip_delta + static_cast<i64>(last.next_offset()));
+  }
+  kind_at_[0] = 0;  // flags are in CpuState
+  for (unsigned i = 0; i < count; ++i) {
+    translate_block(i);
+    if (builder_.overflowed() || function_.blocks.size() > kMaxIrBlocks) return false;
+  }
+  return true;
+}
+
+}  // namespace lapwing::jit

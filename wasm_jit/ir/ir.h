@@ -1,0 +1,92 @@
+// The intermediate representation of one region: blocks of typed values, single assignment within a block.
+// Guest registers and lazy flags are region variables, read and written at block level; nothing else crosses
+// a block's end. Whatever may leave the function (Exit rows of opcodes.inc, exit terminators) sees the
+// variables as written before it in program order. Opcodes: opcodes.inc.
+#pragma once
+
+#include <vector>
+
+#include "core/types.h"
+
+namespace lapwing::jit {
+
+enum class Type : u8 { kVoid, kI32, kI64, kV128, kF32, kF64, kAny };
+enum class Effect : u8 { kPure, kRead, kWrite, kExit };
+
+enum class IrOp : u8 {
+#define IR(name, ...) k##name,
+#include "wasm_jit/ir/opcodes.inc"
+#undef IR
+  kCount,
+};
+
+struct IrOpInfo {
+  const char* text;
+  Type type;
+  u8 arguments;
+  Effect effect;
+  u8 wasm;
+};
+const IrOpInfo& ir_op_info(IrOp op);
+
+// Region variables.
+using Var = u8;
+constexpr Var kVarGpr = 0;  // 16, by encoding
+constexpr Var kVarFlagKind = 16, kVarFlagA = 17, kVarFlagB = 18, kVarFlagR = 19, kVarFlagC = 20;
+constexpr Var kVarXmm = 21;     // 16
+constexpr Var kVarTarget = 37;  // of an indirect jump, while it is compared with known ones
+constexpr unsigned kVarCount = 38;
+
+// Index of a value in its block.
+using Value = u16;
+constexpr Value kNoValue = 0xFFFF;
+
+struct Node {
+  IrOp op = IrOp::kNop;
+  Type type = Type::kVoid;
+  u8 argument_count = 0;
+  Value arguments[5] = {};
+  u32 exit = 0;  // code with which an Exit row leaves
+  u64 imm = 0;
+
+  Effect effect() const { return ir_op_info(op).effect; }
+};
+
+using BlockId = u16;
+constexpr BlockId kNoBlock = 0xFFFF;
+
+// How a block ends.
+struct Terminator {
+  enum class Kind : u8 {
+    kJump,      // targets[0]
+    kBranch,    // value != 0 ? targets[0] : targets[1]
+    kExit,      // leave with `exit`
+    kExitNext,  // leave with `exit`, RIP = value
+  };
+  Kind kind = Kind::kExit;
+  Value value = kNoValue;
+  BlockId targets[2] = {kNoBlock, kNoBlock};
+  u32 exit = 0;
+  u32 edge_exit[2] = {0, 0};  // codes with which an edge leaves that has no structured form
+
+  unsigned target_count() const { return kind == Kind::kJump ? 1 : kind == Kind::kBranch ? 2 : 0; }
+};
+
+struct IrBlock {
+  std::vector<Node> nodes;
+  Terminator end;
+};
+
+struct Function {
+  std::vector<IrBlock> blocks;  // [0] is the entry
+  Type word = Type::kI64;       // of general registers: I32 outside 64-bit mode
+  bool wide_tags = true;        // linear addresses are compared with all 64 bits of a TLB tag
+  bool code_has_base = false;   // linear address of code = RIP + CS base, 32 bits
+
+  Type type_of(Var var) const {
+    if (var >= kVarXmm && var < kVarTarget) return Type::kV128;
+    return var == kVarFlagKind || var == kVarFlagC ? Type::kI32 : word;
+  }
+};
+
+}  // namespace lapwing::jit

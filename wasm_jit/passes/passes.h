@@ -1,0 +1,37 @@
+// The passes over a region's IR, in the order in which translate() runs them.
+#pragma once
+
+#include <vector>
+
+#include "wasm_jit/ir/ir.h"
+
+namespace lapwing::jit {
+
+// Writes of variables that are overwritten before anything can see them: mostly flags.
+void remove_dead_writes(Function& function);
+// Values that nobody uses.
+void remove_dead_code(Function& function);
+
+// One step of structured control flow. Depths count the enclosing steps kBlock, kLoop and kIf, 0 = innermost.
+struct Step {
+  enum class Kind : u8 {
+    kBlock,  // up to its kEnd; a branch to it goes behind the end
+    kLoop,   // a branch to it goes to its start
+    kIf,     // the terminator of `block`: taken when its value is not zero; up to its kEnd
+    kEnd,
+    kBody,      // the nodes of `block`
+    kBranch,    // to the step at `depth`
+    kBranchIf,  // by the value of `block`'s terminator
+    kBranchUnless,
+    kExit,  // the exit terminator of `block`
+  };
+  Kind kind;
+  BlockId block = kNoBlock;
+  u32 depth = 0;
+};
+
+// The control flow graph as structured code, by the dominator tree (N. Ramsey, "Beyond Relooper", ICFP 2022).
+// Edges into a loop other than through its header become exits first.
+std::vector<Step> structure(Function& function);
+
+}  // namespace lapwing::jit
