@@ -29,8 +29,18 @@ const badFiles = [
   ["a missing initrd", ["-kernel", guest.kernel, "-initrd", inTemporary("none")], /there is no such file/],
   [
     "an initrd that does not fit",
-    ["-m", "8M", "-kernel", guest.kernel, "-initrd", inTemporary("big", Buffer.alloc(9 << 20, 1))],
+    ["-m", "8M", "-kernel", guest.kernel, "-initrd", inTemporary("big", Buffer.alloc(9 << 20, "070701"))],
     /the machine has 8/,
+  ],
+  [
+    "a text file as initrd",
+    ["-kernel", guest.kernel, "-initrd", inTemporary("text", "hello\n".repeat(1000))],
+    /'.*text': it is neither a cpio archive/,
+  ],
+  [
+    "a truncated initrd",
+    ["-kernel", guest.kernel, "-initrd", inTemporary("cut", fs.readFileSync(guest.initrd).subarray(0, -100))],
+    /'.*cut': its gzip data are cut short/,
   ],
   ["a CPU model that does not exist", ["-kernel", guest.kernel, "-cpu", "quemu64"], /qemu64/],
   ["a snapshot that is none", ["--load-snapshot", inTemporary("text", "hello\n".repeat(100))], /snapshot/i],

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { gzipSync } from "node:zlib";
 import { load } from "./load.mjs";
 
 const { Engine, configText } = await load("web/src/engine/engine.ts");
 const { instantiateEngine, compileEngine, requireWebAssembly } = await load("web/src/engine/instantiate.ts");
+const { checkInitrd } = await load("web/src/engine/initrd.ts");
 const { readSource } = await load("web/src/engine/files.ts");
 const { scanCode } = await load("web/src/io/scan_codes.ts");
 const { decodeRecords, toNdjson } = await load("web/src/interrupts/records.ts");
@@ -11,6 +13,7 @@ const { PerfettoWriter } = await load("web/src/interrupts/perfetto.ts");
 const { fakeInstance } = await load("tests/web/fake_engine.mjs");
 
 const emptyModule = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]);
+const bytes = (text) => new TextEncoder().encode(text);
 const code = (expected) => (error) => error.code === expected && error.message.split("\n").length === 1;
 
 test("this host has what the engine needs", () => requireWebAssembly());
@@ -47,6 +50,24 @@ test("a setting cannot smuggle in another line", () => {
 test("empty files and unreachable addresses are named", async () => {
   await assert.rejects(readSource("the kernel", { blob: new Blob([]) }), /the kernel is empty/);
   await assert.rejects(readSource("the kernel", { url: "http://127.0.0.1:1/x" }), code("network"));
+});
+
+test("an initrd that Linux could only panic on is refused, and nothing else", async () => {
+  const linux = new Uint8Array(0x300);
+  linux.set(bytes("HdrS"), 0x202);
+  const other = new Uint8Array(0x300);
+  const archive = bytes("070701" + "0".repeat(5000));
+  const packed = new Uint8Array(gzipSync(archive));
+  const padded = Buffer.concat([packed, new Uint8Array(512), archive]);
+  for (const good of [archive, packed, new Uint8Array(padded), new Uint8Array([0, 0, 0, 0, ...archive])])
+    await checkInitrd(linux, good, "it");
+  await checkInitrd(other, bytes("a module of a multiboot kernel"), "it");
+  await assert.rejects(checkInitrd(linux, bytes("root:x:0:0"), "it"), code("bad_file"));
+  await assert.rejects(checkInitrd(linux, new Uint8Array(64), "it"), code("bad_file"));
+  await assert.rejects(checkInitrd(linux, packed.slice(0, -12), "it"), /it: its gzip data are cut short/);
+  const damaged = packed.slice();
+  damaged[damaged.length - 5] ^= 1;
+  await assert.rejects(checkInitrd(linux, damaged, "it"), /it: its gzip data are damaged/);
 });
 
 test("keys have scan codes of set 1", () => {

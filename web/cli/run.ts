@@ -3,11 +3,13 @@ import fs from "node:fs";
 import { DoorStop } from "../src/engine/door";
 import { configText, Engine } from "../src/engine/engine";
 import { hostLoop } from "../src/engine/host_loop";
+import { checkInitrd } from "../src/engine/initrd";
 import { instantiateEngine } from "../src/engine/instantiate";
 import { Pump } from "../src/engine/pump";
 import { randomPatience } from "../src/engine/run_to";
 import { LapwingError, messageOf } from "../src/errors";
 import { compileEngineFile, firmwarePath } from "./engine_file";
+import { openDrives, overlayNote } from "./drives";
 import { openOutput, readInput, writeFully } from "./files";
 import { monitorLine } from "./monitor";
 import type { Options, SerialTarget } from "./options";
@@ -29,14 +31,30 @@ interface InputFiles {
 
 export async function run(options: Options): Promise<number> {
   const files = readFiles(options);
-  const text = files.replay ? recordedConfig(files.replay) : configText(options.config);
+  await checkInitrds(options, files);
+  const disks = openDrives(options.drives, say);
+  const drives = await disks.configLines();
+  const text = files.replay ? recordedConfig(files.replay) : configText({ ...options.config, drives });
+  if (files.replay) requireSameDisks(text, drives);
   const memory = Number(/^memory=(\d+)$/m.exec(text)?.[1] ?? options.config.memory);
-  const engine = new Engine(instantiateEngine(await compileEngineFile(), memory));
+  const engine = new Engine(instantiateEngine(await compileEngineFile(), memory, disks));
   engine.createFromText(text);
   if (files.replay) engine.replayInputs(files.replay);
   if (options.logInput) engine.recordInputs();
   startMachine(engine, files);
+  const note = overlayNote(options.drives);
+  if (note) say(note);
   return new Promise((resolve) => new Run(engine, options, resolve).start());
+}
+
+/** A log belongs to the images that it was recorded with. */
+function requireSameDisks(recorded: string, drives: readonly string[]): void {
+  const wanted = [...recorded.matchAll(/^drive=(.*)$/gm)].map(([, line]) => line!);
+  if (wanted.length === drives.length && wanted.every((line, i) => line === drives[i])) return;
+  throw new LapwingError(
+    "bad_file",
+    `the input log was recorded with other disk images or drive flags: ${wanted.join("; ") || "none"}.`,
+  );
 }
 
 /** A recorded log says which machine it belongs to: "LWINPUT1", u32 version, u32 length, text. */
@@ -58,6 +76,12 @@ function readFiles(options: Options): InputFiles {
     snapshot: options.loadSnapshot ? readInput("the snapshot", options.loadSnapshot) : undefined,
     replay: options.replay ? readInput("the input log", options.replay) : undefined,
   };
+}
+
+async function checkInitrds({ initrds }: Options, { kernel, initrds: contents }: InputFiles): Promise<void> {
+  if (!kernel) return;
+  for (const [i, { bytes }] of contents.entries())
+    await checkInitrd(kernel, bytes, `the initrd '${initrds[i]!.path}'`);
 }
 
 /** What the machine boots: a kernel with its initrds, or firmware. */
@@ -241,9 +265,11 @@ class Run {
   }
 
   #say(sentence: string): void {
-    writeFully(2, `lapwing: ${sentence}\n`);
+    say(sentence);
   }
 }
+
+const say = (sentence: string): void => void writeFully(2, `lapwing: ${sentence}\n`);
 
 function openSerial(target: SerialTarget): number | undefined {
   return target.kind === "file" ? openOutput("the serial log", target.path) : undefined;

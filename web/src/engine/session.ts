@@ -1,9 +1,13 @@
 import { LapwingError, toPlain } from "../errors";
+import type { DiskSet } from "../io/disk";
 import { DoorStop } from "./door";
 import { Engine } from "./engine";
 import { fetchFile, readSource } from "./files";
+import { checkInitrd } from "./initrd";
+import type { FetchProgress } from "../io/disk_source";
 import { hostLoop } from "./host_loop";
 import { compileEngine, instantiateEngine, requireWebAssembly } from "./instantiate";
+import { openDisks } from "./open_disks";
 import { Pump } from "./pump";
 import { hashesAt, randomPatience } from "./run_to";
 import { recordBytes, stepToInterrupt } from "./step";
@@ -44,6 +48,8 @@ export class Session {
   #running: Running | undefined;
   #waiters: { ns: number; resolve: () => void }[] = [];
   #isTracing = false;
+  #isWaiting = false;
+  #latestFetch: FetchProgress | undefined;
 
   constructor(emit: (event: SessionEvent) => void) {
     this.#emit = emit;
@@ -73,6 +79,7 @@ export class Session {
 
   dispose(): void {
     this.#running?.pump.pause();
+    this.#running?.engine.disposeDisks();
     this.#running = undefined;
   }
 
@@ -84,20 +91,48 @@ export class Session {
   async #boot(request: BootRequest): Promise<void> {
     requireWebAssembly();
     this.dispose();
-    const [module, ...contents] = await Promise.all([
+    const [module, disks, ...contents] = await Promise.all([
       this.#compile(request.wasm),
+      this.#openDisks(request),
       ...request.files.map((file) => this.#fetch(file)),
     ]);
     this.#emit({ event: "progress", stage: "start" });
     this.#isTracing = false;
-    const engine = new Engine(instantiateEngine(module, request.config.memory));
-    engine.create({ ...request.config, clock: request.clock });
+    const engine = new Engine(instantiateEngine(module, request.config.memory, disks));
+    engine.create({ ...request.config, clock: request.clock, drives: await disks.configLines() });
+    const kernel = request.files.findIndex(({ kind }) => kind === "kernel");
+    const initrd = request.files.findIndex(({ kind }) => kind === "initrd");
+    if (kernel >= 0 && initrd >= 0) await checkInitrd(contents[kernel]!, contents[initrd]!, "the initrd");
     request.files.forEach((file, i) => engine.load(file.kind, contents[i]!, file.args));
     engine.boot();
     const pump = new Pump(engine, hostLoop(), this.#hooks(engine), { clock: request.clock });
     this.#running = { engine, pump };
     this.#emit({ event: "progress", stage: "kernel" });
     if (!request.paused) this.#setRunning(true);
+  }
+
+  #openDisks({ disks = [] }: BootRequest): Promise<DiskSet> {
+    return openDisks(disks, {
+      progress: (progress) => {
+        this.#latestFetch = progress;
+        this.#reportFetch();
+      },
+      error: (error) => this.#emit({ event: "diskError", error: toPlain(error) }),
+    });
+  }
+
+  #reportFetch(): void {
+    if (!this.#latestFetch) return;
+    const { name, fetchedBytes, size } = this.#latestFetch;
+    this.#emit({ event: "disk", name, fetchedBytes, size, isWaiting: this.#isWaiting });
+  }
+
+  async #awaitDisks(engine: Engine): Promise<void> {
+    this.#isWaiting = true;
+    this.#reportFetch();
+    await engine.disksSettled();
+    this.#isWaiting = false;
+    this.#reportFetch();
   }
 
   async #compile(source: FileSource): Promise<WebAssembly.Module> {
@@ -116,6 +151,7 @@ export class Session {
       atBoundary: () => this.#atBoundary(engine),
       mayWake: () => true,
       traceFull: () => this.#drainTrace(engine),
+      missingData: () => this.#awaitDisks(engine),
       ended: (stop: DoorStop) => {
         this.#emit({ event: "state", isRunning: false });
         const reason = endReasons[stop] ?? "breakpoint";
@@ -204,7 +240,7 @@ export class Session {
     return { instructions, ns, haltedNs, busyNs: pump.busyNs, isRunning: pump.isRunning };
   }
 
-  #hashesAt({ stops, patience }: RequestOf<"hashesAt">): string[] {
+  async #hashesAt({ stops, patience }: RequestOf<"hashesAt">): Promise<string[]> {
     const { engine, pump } = this.#machine;
     if (pump.isRunning)
       throw new LapwingError("bad_option", "Pause the machine before hashing at positions.");
