@@ -45,19 +45,24 @@ void Machine::PinRelay::sipi(u8 vector, CauseId cause) {
 }
 
 Machine::Machine(MachineConfig config, u8* ram, DiskHost* disks)
-    : config_(std::move(config)), trace_(clock_), disks_(disks), memory_(ram, config_.memory), blocks_(memory_) {}
+    : config_(std::move(config)),
+      trace_(clock_),
+      disks_(disks),
+      memory_(ram, config_.memory),
+      blocks_(memory_) {}
 
 Machine::~Machine() = default;
 
-Result<std::unique_ptr<Machine>> Machine::create(MachineConfig config, u8* ram, DiskHost* disks) {
+Result<std::unique_ptr<Machine>> Machine::create(MachineConfig config, u8* ram, DiskHost* disks, u8* video) {
   std::unique_ptr<Machine> machine(new Machine(std::move(config), ram, disks));
-  if (Result<void> built = machine->build(); !built.ok()) return Error{built.error()};
+  if (Result<void> built = machine->build(video); !built.ok()) return Error{built.error()};
   return machine;
 }
 
-Result<void> Machine::build() {
+Result<void> Machine::build(u8* video) {
   BoardHost& host = *this;
   board_ = std::make_unique<Board>(config_, clock_, trace_, memory_, host, disks_);
+  board_->set_video_memory(video);
   std::vector<CpuPins*> pins;
   for (unsigned index = 0; index < config_.cpus; ++index) {
     const Cpu::Wiring wiring{clock_,  trace_,      memory_, board_->ports(),
@@ -76,10 +81,30 @@ Result<void> Machine::build() {
     blocks_.flush();
     for (const auto& cpu : cpus_) cpu->flush_tlb(true);
   });
+  memory_.on_direct_change([this](u64 base, u64 size) {
+    for (const auto& cpu : cpus_) cpu->drop_translations_to(base, size);
+  });
   memory_.on_first_code([this](u64 page) {
     for (const auto& cpu : cpus_) cpu->drop_write_tags(page);
   });
   return {};
+}
+
+void Machine::set_generated(GeneratedCode* generated) {
+  generated_ = generated;
+  blocks_.set_generated(generated);
+  for (const auto& cpu : cpus_) cpu->set_generated(generated);
+}
+
+bool Machine::update_screen(u64 time_ns) {
+  Screen* screen = board_->screen();
+  if (screen == nullptr) return false;
+  const bool changed = screen->update(time_ns);
+  if (screen->took_marks()) {
+    const DirectMemory& memory = board_->vga()->vga().memory();
+    for (const auto& cpu : cpus_) cpu->drop_write_tags_of(memory.bytes(), memory.size());
+  }
+  return changed;
 }
 
 void Machine::request_exit(u32 status) {
@@ -93,8 +118,11 @@ std::optional<Stop> Machine::service_requests() {
   if (power_off_requested_) return ended_ = Stop::kPowerOff;
   if (reset_requested_) return reboot(Stop::kReset);
   for (const auto& cpu : cpus_) {
-    if (cpu->take_request() == CpuRequest::kTripleFault) return reboot(Stop::kTripleFault);
+    if (cpu->take_request() == CpuRequest::kTripleFault) return reset_cpus(Stop::kTripleFault);
   }
+  if (cpu_reset_requested_) return reset_cpus(Stop::kReset);
+  if (suspend_requested_) suspend();
+  if (asleep_) return wake();
   return std::nullopt;
 }
 
@@ -107,6 +135,7 @@ std::optional<Stop> Machine::reboot(Stop reason) {
 
 // Decides whose turn it is; false when no CPU can run.
 bool Machine::choose_cpu() {
+  if (asleep_) return false;
   const u32 count = cpu_count();
   const bool current_goes_on = quantum_left_ > 0 && cpus_[current_]->runnable();
   std::optional<u32> next;
@@ -174,10 +203,10 @@ Stop Machine::run(u64 max_instructions, u64 halt_limit_ns) {
     if (const auto stop = service_requests()) return *stop;
     if (trace_.wants_drain()) return Stop::kTraceFull;
     if (clock_.timer_due()) {
+      if (board_->disk_bytes_missing()) return Stop::kMissingData;
       clock_.run_due_timers();
       continue;
     }
-      if (board_->disk_bytes_missing()) return Stop::kMissingData;
     if (!choose_cpu()) {
       if (const auto stop = idle(halt_limit_ns)) return *stop;
       ++idle_rounds;
@@ -236,7 +265,10 @@ void Machine::apply(const InputEntry& entry) {
   const auto half = [](u32 word, unsigned index) { return static_cast<i16>(word >> (16 * index)); };
   switch (entry.kind) {
     case InputKind::kSerial: board_->serial_input(entry.a, entry.data.data(), entry.data.size()); break;
-    case InputKind::kKey: board_->keyboard_controller().press_key(entry.a, entry.b != 0); break;
+    case InputKind::kKey:
+      board_->keyboard_controller().press_key(entry.a, entry.b != 0);
+      if (asleep_ && entry.b != 0) request_wake();
+      break;
     case InputKind::kMouse:
       board_->keyboard_controller().move_mouse(half(entry.a, 0), half(entry.a, 1),
                                                static_cast<i8>(entry.b >> 8), static_cast<u8>(entry.b));

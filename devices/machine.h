@@ -55,7 +55,9 @@ class Machine final : private BoardHost {
 
   // `ram` has config.memory zeroed bytes, page-aligned, and outlives the machine.
   // `disks` keeps the bytes of its drives; a machine without drives needs none.
-  static Result<std::unique_ptr<Machine>> create(MachineConfig config, u8* ram, DiskHost* disks = nullptr);
+  // `video` likewise, for a machine with a VGA (StdVga::kMemorySize bytes); without it the machine makes its own.
+  static Result<std::unique_ptr<Machine>> create(MachineConfig config, u8* ram, DiskHost* disks = nullptr,
+                                                 u8* video = nullptr);
   ~Machine() override;
 
   Result<void> load_file(MachineFile file);
@@ -76,6 +78,11 @@ class Machine final : private BoardHost {
   static constexpr unsigned kDebugPort = kMaxUarts;
   std::string& sent(unsigned port) { return sent_[port]; }
 
+  // Brings the picture up to date: true when it changed. `time_ns` decides what blinks. Not seen by the guest.
+  bool update_screen(u64 time_ns);
+  // nullptr without a VGA.
+  const Screen* screen() const { return board_->screen(); }
+
   void start_recording();
   Result<void> start_replay(const u8* data, std::size_t size);
   // The log so far; nothing when none is being recorded.
@@ -94,6 +101,10 @@ class Machine final : private BoardHost {
   Result<std::string> query(std::string_view command);
   // Copies guest memory without side effects; false when a byte is not RAM or not mapped.
   bool read_memory(bool is_virtual, u64 address, u8* out, u64 size);
+
+  // Generated code instead of the interpreter alone; it outlives the machine's last run().
+  void set_generated(GeneratedCode* generated);
+  BlockCache& blocks() { return blocks_; }
 
   Clock& clock() { return clock_; }
   const Clock& clock() const { return clock_; }
@@ -128,19 +139,28 @@ class Machine final : private BoardHost {
   };
 
   Machine(MachineConfig config, u8* ram, DiskHost* disks);
-  Result<void> build();
+  Result<void> build(u8* video);
   std::vector<Section> sections() const;
 
   // BoardHost
   void serial_output(unsigned uart, u8 value) override { sent_[uart].push_back(static_cast<char>(value)); }
   void debug_output(u8 value) override { sent_[kDebugPort].push_back(static_cast<char>(value)); }
   void request_reset() override { reset_requested_ = true; }
+  void request_cpu_reset() override { cpu_reset_requested_ = true; }
+  void request_suspend() override { suspend_requested_ = true; }
+  void request_wake() override { wake_requested_ = true; }
   void request_power_off() override { power_off_requested_ = true; }
   void request_exit(u32 status) override;
 
   // Run loop
   std::optional<Stop> service_requests();
   std::optional<Stop> reboot(Stop reason);
+  // Power (machine_power.cpp)
+  std::optional<Stop> reset_cpus(Stop reason);
+  void suspend();
+  std::optional<Stop> wake();
+  void enter_real_mode(u16 segment, u16 offset);
+  bool enter_warm_vector();
   bool choose_cpu();
   std::optional<Stop> idle(u64 halt_limit_ns);
   u64 budget(u64 end) const;
@@ -179,6 +199,7 @@ class Machine final : private BoardHost {
   DiskHost* disks_;
   PhysicalMemory memory_;
   BlockCache blocks_;
+  GeneratedCode* generated_ = nullptr;
   std::unique_ptr<Board> board_;
   std::vector<std::unique_ptr<Cpu>> cpus_;
   std::deque<PinRelay> pins_;
@@ -190,6 +211,10 @@ class Machine final : private BoardHost {
   bool executing_ = false;
 
   bool reset_requested_ = false;
+  bool cpu_reset_requested_ = false;
+  bool suspend_requested_ = false;
+  bool wake_requested_ = false;
+  bool asleep_ = false;  // suspended to RAM (machine state)
   bool power_off_requested_ = false;
   bool exit_requested_ = false;
   u32 exit_status_ = 0;

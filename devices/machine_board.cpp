@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "devices/firmware/direct_boot.h"
+#include "devices/video/rom_font.h"
 #include "devices/firmware/firmware_files.h"
 
 namespace lapwing {
@@ -13,17 +14,15 @@ constexpr u16 kUartPorts[kMaxUarts] = {0x3F8, 0x2F8, 0x3E8, 0x2E8};
 constexpr unsigned kUartIrqs[kMaxUarts] = {4, 3, 4, 3};
 constexpr unsigned kKeyboardIrq = 1;
 constexpr unsigned kMouseIrq = 12;
-constexpr u16 kFastControlPort = 0x92;
 constexpr unsigned kIoapicExtIntPin = 0;
+constexpr u8 kVgaSlot = 2;
+constexpr unsigned kIdeIrqs[Piix3Ide::kChannels] = {14, 15};
 
 constexpr unsigned kTimerIrq = 0;
 constexpr unsigned kRtcIrq = 8;
-// SLP_TYP of S5, as the DSDT says.
-constexpr u8 kSoftOff = 0;
-
-// Port 0x92 (PIIX3, "Port 92 register").
-constexpr u8 kFastReset = 1;
-constexpr u8 kFastA20 = 2;
+// CMOS byte 0x0F, the shutdown code, and the code that tells SeaBIOS to resume from RAM.
+constexpr u8 kShutdownCode = 0x0F;
+constexpr u8 kResumeFromRam = 0xFE;
 
 std::string hex(u64 value, unsigned digits) {
   constexpr char kDigits[] = "0123456789abcdef";
@@ -77,9 +76,11 @@ void Board::map(u64 base, u64 size, MmioDevice& device, std::string_view name) {
 
 Result<void> Board::build(const std::vector<CpuPins*>& pins) {
   build_interrupt_controllers(pins);
-  build_pci();
-  build_timers();
   build_drives();
+  build_pci();
+  build_ide();
+  if (config_.vga) build_video();
+  build_timers();
   build_legacy();
   build_test_devices();
   build_firmware();  // last: it describes the others
@@ -125,11 +126,13 @@ void Board::build_pci() {
   note(pci_->claim_ports());
   add(*pci_);
   host_bridge_ = std::make_unique<I440fx>(*pci_);
-  isa_bridge_ =
-      std::make_unique<Piix3>(*pci_, gsis_->new_source(), [this](ResetRequest) { host_.request_reset(); });
+  isa_bridge_ = std::make_unique<Piix3>(*pci_, gsis_->new_source(), [this](ResetRequest request) {
+    request == ResetRequest::kHard ? host_.request_reset() : host_.request_cpu_reset();
+  });
   power_ = std::make_unique<AcpiPm>(clock_, pin(kSciIrq, DeviceId::kAcpiPm));
   power_->on_sleep([this](u8 type) {
-    if (type == kSoftOff) host_.request_power_off();
+    if (type == kSleepOff) host_.request_power_off();
+    if (type == kSleepToRam) host_.request_suspend();
   });
   const auto move_pm_block = [this](u16 base) { static_cast<void>(power_->map(ports_, base)); };
   power_management_ = std::make_unique<Piix4Pm>(
@@ -146,9 +149,6 @@ void Board::build_pci() {
   add(*power_);
 }
 
-void Board::build_timers() {
-  LineSink& isa = gsis_->new_source();
-  LineSink* legacy = &isa;
 void Board::build_drives() {
   const std::vector<DriveConfig>& configs = config_.storage.drives;
   if (!configs.empty() && disks_ == nullptr) return note(Error{"this host has no disks"});
@@ -162,6 +162,25 @@ void Board::build_drives() {
 BlockDevice* Board::ide_drive(unsigned place) {
   const std::optional<unsigned> drive = config_.storage.ide_drive(place);
   return drive ? drives_[*drive].get() : nullptr;
+}
+
+void Board::build_ide() {
+  ide_ = std::make_unique<Piix3Ide>(
+      *pci_, clock_, std::array{pin(kIdeIrqs[0], DeviceId::kIde), pin(kIdeIrqs[1], DeviceId::kIde)});
+  note(pci_->attach(*ide_));
+  note(ide_->claim_ports());
+  for (unsigned place = 0; place < Piix3Ide::kDrives; ++place) {
+    BlockDevice* medium = ide_drive(place);
+    if (medium == nullptr) continue;
+    const DriveConfig& config = config_.storage.drives[*config_.storage.ide_drive(place)];
+    const std::string serial = config.serial.empty() ? "LW0000" + std::to_string(place + 1) : config.serial;
+    if (config.cdrom) {
+      ide_->attach_cdrom(place, *medium, {"LAPWING DVD-ROM", serial, "1.0"});
+    } else {
+      ide_->attach_disk(place, *medium, {"LAPWING HARDDISK", serial, "1.0"});
+    }
+  }
+  add(*ide_);
 }
 
 bool Board::disk_bytes_missing() {
@@ -197,6 +216,9 @@ Result<void> Board::set_video_bios(std::vector<u8> image) {
   return {};
 }
 
+void Board::build_timers() {
+  LineSink& isa = gsis_->new_source();
+  LineSink* legacy = &isa;
   if (config_.hpet) {
     hpet_ = std::make_unique<Hpet>(clock_, trace_, gsis_->new_source(), isa, *messages_);
     legacy = &hpet_->legacy_input();
@@ -209,6 +231,7 @@ Result<void> Board::set_video_bios(std::vector<u8> image) {
   claim(Pit8254::kControlPort, 1, *pit_, "pit8254", 1, DeviceId::kPit);
   rtc_ = std::make_unique<CmosRtc>(clock_, IrqPin(*legacy, kRtcIrq, trace_, DeviceId::kRtc),
                                    config_.rtc_seconds);
+  rtc_->on_alarm([this] { power_->rtc_alarm(); });
   add(*rtc_);
   claim(CmosRtc::kPort, CmosRtc::kPorts, *rtc_, "cmos_rtc", 1, DeviceId::kRtc);
   fill_cmos();
@@ -234,7 +257,9 @@ void Board::build_legacy() {
   add(*i8042_);
   claim(I8042::kDataPort, 1, *i8042_, "i8042", 1, DeviceId::kI8042);
   claim(I8042::kCommandPort, 1, *i8042_, "i8042", 1, DeviceId::kI8042);
-  claim(kFastControlPort, 1, *this, "port 92", 1, DeviceId::kNone);
+  system_control_ = std::make_unique<SystemControlPort>(static_cast<SystemControl&>(*this));
+  add(*system_control_);
+  claim(SystemControlPort::kPort, 1, *system_control_, "port92", 1, DeviceId::kNone);
   for (unsigned index = 0; index < config_.uarts; ++index) {
     uarts_.push_back(
         std::make_unique<Uart16550>(clock_, index, kUartPorts[index], pin(kUartIrqs[index], DeviceId::kUart),
@@ -279,14 +304,39 @@ void Board::build_pc_test_device() {
 
 void Board::reset() {
   memory_.set_a20(true);
+  for (const auto& drive : drives_) drive->cancel_all();
   for (Device* chip : chips_) chip->reset();
 }
 
+void Board::suspend() {
+  memory_.set_a20(true);
   for (const auto& drive : drives_) drive->cancel_all();
+  for (Device* chip : chips_) {
+    const bool keeps_power = chip == host_bridge_.get() || chip == rtc_.get() || chip == power_.get();
+    if (!keeps_power) chip->reset();
+  }
+  power_->enter_sleep();
+}
+
+void Board::resume() {
+  power_->wake();
+  rtc_->set_byte(kShutdownCode, kResumeFromRam);
+}
+
 void Board::enter_firmware_state(const MemoryMap& map) {
   Platform described = platform();
   prepare_direct_boot(memory_, ports_, *pci_, map, described);
+  settle_firmware_state();
+}
+
+void Board::resume_firmware_state() {
+  prepare_chips(memory_, ports_, *pci_, platform());
+  settle_firmware_state();
+}
+
+void Board::settle_firmware_state() {
   i8042_->enter_firmware_state();
+  if (vga_ != nullptr) vga_->enter_text_mode(find_rom_font(vga_->rom()));
   if (!platform().apic) return;
   for (const BootApicRegister& reg : boot_apic_registers())
     local_apics_[0]->mmio_write(reg.offset, reg.value, 4);
@@ -318,6 +368,7 @@ void Board::fill_cmos() {
 Platform Board::platform() const {
   Platform platform;
   platform.cpus = config_.cpus;
+  platform.vga = config_.vga;
   platform.apic = ioapic_ != nullptr;
   platform.hpet = config_.hpet;
   if (hpet_ != nullptr) platform.hpet_id = hpet_->block_id();
@@ -328,6 +379,7 @@ Platform Board::platform() const {
 
 void Board::press_power_button() {
   power_->press_power_button();
+  host_.request_wake();
 }
 
 std::string Board::address_map() const {
@@ -370,18 +422,10 @@ std::vector<const Device*> Board::devices() const {
 void Board::note_mmio(u64 address, u64 value, bool write) {
   if (!write || !trace_.recording()) return;
   // These two log their own register writes, by register.
+  if (address - Vga::kWindowBase < Vga::kWindowSize) return;  // the picture, no register
   if (address - kIoapicBase < IoApic::kWindowSize || address - Hpet::kBase < Hpet::kWindowSize) return;
   trace_.add(IrqEventKind::kRegisterWrite, DeviceId::kPci,
              {.line = static_cast<u32>(address), .cpu = trace_.executing_cpu(), .data = value});
-}
-
-u32 Board::port_read(u16, unsigned) {
-  return memory_.a20() ? kFastA20 : 0;
-}
-
-void Board::port_write(u16, u32 value, unsigned) {
-  memory_.set_a20((value & kFastA20) != 0);
-  if ((value & kFastReset) != 0) host_.request_reset();
 }
 
 }  // namespace lapwing

@@ -12,10 +12,11 @@ namespace lapwing {
 
 namespace {
 
-constexpr std::size_t kMaxBiosSize = 16u << 20;
+constexpr std::size_t kMaxBiosSize = 1u << 20;
 constexpr std::size_t kBiosGranule = 64u << 10;
 constexpr u64 kLowBiosSize = 0x20000;
 constexpr u64 kLowBiosEnd = 0x100000;
+constexpr u64 kMaskedBiosEnd = kFourGiB - 0x100000;
 
 SegmentRegister segment_of(const BootSegment& boot) {
   SegmentRegister segment;
@@ -34,7 +35,7 @@ SegmentRegister segment_of(const BootSegment& boot) {
 }  // namespace
 
 Result<void> Machine::load_file(MachineFile file) {
-  constexpr std::string_view kKinds[] = {"kernel", "initrd", "bios", "fw_cfg", "symbols"};
+  constexpr std::string_view kKinds[] = {"kernel", "initrd", "bios", "vgabios", "fw_cfg", "symbols"};
   if (std::find(std::begin(kKinds), std::end(kKinds), file.kind) == std::end(kKinds)) {
     std::string known;
     for (const std::string_view kind : kKinds) known += (known.empty() ? "" : ", ") + std::string(kind);
@@ -42,10 +43,11 @@ Result<void> Machine::load_file(MachineFile file) {
   }
   if (file.kind == "fw_cfg") return board_->fw_cfg().add_file(file.arguments, std::move(file.data));
   if (file.data.empty()) return Error{"the " + file.kind + " file is empty"};
+  if (file.kind == "vgabios") return board_->set_video_bios(std::move(file.data));
   if (file.kind == "symbols") return Error{"symbol files are not supported yet"};
   if (file.kind == "bios") {
     if (file.data.size() > kMaxBiosSize || file.data.size() % kBiosGranule != 0) {
-      return Error{"the BIOS image must have a multiple of 64 KiB and at most 16 MiB; it has " +
+      return Error{"the BIOS image must have a multiple of 64 KiB and at most 1 MiB; it has " +
                    std::to_string(file.data.size()) + " bytes"};
     }
     if (this->file("bios") != nullptr) return Error{"there can be only one BIOS image"};
@@ -55,12 +57,15 @@ Result<void> Machine::load_file(MachineFile file) {
   return kept.kind == "bios" ? map_bios(kept.data) : Result<void>();
 }
 
-// The image ends at 4 GiB; its last 128 KiB appear below 1 MiB too (PIIX3, "BIOS memory space").
+// The image ends at 4 GiB; its last 128 KiB appear below 1 MiB too, and 1 MiB below their place at the top,
+// where the reset vector's fetch lands while A20 is masked (PIIX3, "BIOS memory space").
 Result<void> Machine::map_bios(const std::vector<u8>& image) {
   Result<void> high = memory_.map_rom(kFourGiB - image.size(), image.data(), image.size(), "bios");
   if (!high.ok()) return high;
   const u64 low_size = std::min<u64>(image.size(), kLowBiosSize);
-  return memory_.map_rom(kLowBiosEnd - low_size, image.data() + image.size() - low_size, low_size, "bios");
+  const u8* last = image.data() + image.size() - low_size;
+  Result<void> masked = memory_.map_rom(kMaskedBiosEnd - low_size, last, low_size, "bios");
+  return masked.ok() ? memory_.map_rom(kLowBiosEnd - low_size, last, low_size, "bios") : masked;
 }
 
 const MachineFile* Machine::file(std::string_view kind) const {
@@ -73,8 +78,11 @@ const MachineFile* Machine::file(std::string_view kind) const {
 Result<void> Machine::boot() {
   const MachineFile* kernel = file("kernel");
   const MachineFile* bios = file("bios");
-  if (kernel == nullptr && bios == nullptr) return Error{"nothing to boot: give a kernel"};
+  if (kernel == nullptr && bios == nullptr) return Error{"nothing to boot: give a kernel or a BIOS image"};
+  if (kernel != nullptr && bios != nullptr)
+    return Error{"a machine boots a kernel or a BIOS image, not both"};
   reset_requested_ = false;
+  cpu_reset_requested_ = suspend_requested_ = wake_requested_ = asleep_ = false;
   current_ = 0;
   quantum_left_ = kQuantum;
   board_->reset();
@@ -102,6 +110,7 @@ Result<BootState> Machine::load_kernel(const MachineFile& kernel, const MemoryMa
   request.kernel = file;
   if (const MachineFile* initrd = this->file("initrd")) request.initrd = BootFile{"initrd", initrd->data};
   request.command_line = config_.command_line;
+  request.has_vga = config_.vga;
   request.cpu_has_long_mode = config_.cpu.has(Feature::LM);
   return load_linux(memory_, map, request);
 }

@@ -44,7 +44,7 @@ std::string hex(u64 value) {
 std::string settings_of(const MachineConfig& config) {
   std::string text = "memory=" + std::to_string(config.memory) + " cpus=" + std::to_string(config.cpus) +
                      " cpu=" + config.cpu.name + " apic=" + std::to_string(config.apic) +
-                     " hpet=" + std::to_string(config.hpet) + " serial=" + std::to_string(config.uarts);
+                     " hpet=" + std::to_string(config.hpet) + " vga=" + std::to_string(config.vga) + " serial=" + std::to_string(config.uarts);
   for (const IsaDeviceConfig& device : config.devices) {
     text += " device=" + std::to_string(static_cast<unsigned>(device.kind)) + "@" +
             std::to_string(device.base) + "+" + std::to_string(device.size);
@@ -69,11 +69,17 @@ std::vector<Machine::Section> Machine::sections() const {
 void Machine::save_loop(StateWriter& out) const {
   out.put_u32(current_);
   out.put_u64(quantum_left_);
+  for (const bool flag :
+       {asleep_, reset_requested_, cpu_reset_requested_, suspend_requested_, wake_requested_})
+    out.put_bool(flag);
 }
 
 bool Machine::load_loop(StateReader& in) {
   current_ = in.get_u32();
   quantum_left_ = in.get_u64();
+  for (bool* flag :
+       {&asleep_, &reset_requested_, &cpu_reset_requested_, &suspend_requested_, &wake_requested_})
+    *flag = in.get_bool();
   if (current_ >= cpu_count() || quantum_left_ > kQuantum) in.fail();
   return in.ok();
 }

@@ -97,7 +97,9 @@ void initialize_chips(PhysicalMemory& memory, PortSpace& ports, const Platform& 
   memory.write(kIoapicData, u32{platform.ioapic_id} << 24, 4);
 }
 
-// PAM0 has its nibble for F0000 above; 1 = read from RAM, 3 = read and write.
+// PAM0 has its nibble for F0000 above.
+constexpr u32 kReadOnly = 1;
+constexpr u32 kReadWrite = 3;
 void set_pam(PciBus& pci, u32 attributes) {
   pci.config_write(0, 0, I440fx::kPam0, attributes << 4, 1);
   for (unsigned i = 1; i < I440fx::kPamRegisters; ++i) {
@@ -194,10 +196,14 @@ std::vector<PciInterrupt> configure_pci(PciBus& pci) {
   return interrupts;
 }
 
+void prepare_chips(PhysicalMemory& memory, PortSpace& ports, PciBus& pci, const Platform& platform) {
+  configure_pci(pci);
+  initialize_chips(memory, ports, platform);
+  set_pam(pci, kReadOnly);
+}
+
 void prepare_direct_boot(PhysicalMemory& memory, PortSpace& ports, PciBus& pci, const MemoryMap& map,
                          Platform& platform) {
-  constexpr u32 kReadWrite = 3;
-  constexpr u32 kReadOnly = 1;
   set_pam(pci, kReadWrite);
   platform.pci_interrupts = configure_pci(pci);
   initialize_chips(memory, ports, platform);

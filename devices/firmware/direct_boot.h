@@ -24,6 +24,9 @@ class PciBus;
 void prepare_direct_boot(PhysicalMemory& memory, PortSpace& ports, PciBus& pci, const MemoryMap& map,
                          Platform& platform);
 
+// The chips' part of it: what firmware does when RAM is kept (resume from S3).
+void prepare_chips(PhysicalMemory& memory, PortSpace& ports, PciBus& pci, const Platform& platform);
+
 // Gives every BAR an address and every INTx pin its IRQ, as prepare_direct_boot() does.
 std::vector<PciInterrupt> configure_pci(PciBus& pci);
 

@@ -118,7 +118,7 @@ u8 I8042::output_port() const {
 
 void I8042::write_output_port(u8 value) {
   system_.set_a20_gate((value & output_bit::kA20) != 0);
-  if ((value & output_bit::kNoReset) == 0) system_.request_reset();
+  if ((value & output_bit::kNoReset) == 0) system_.request_cpu_reset();
 }
 
 u32 I8042::port_read(u16 port, unsigned) {
@@ -142,7 +142,7 @@ void I8042::write_command(u8 command) {
     return;
   }
   if (command >= kPulseOutput) {  // bits 3:0 say which lines stay high; line 0 is reset
-    if ((command & output_bit::kNoReset) == 0) system_.request_reset();
+    if ((command & output_bit::kNoReset) == 0) system_.request_cpu_reset();
     return;
   }
   switch (command) {

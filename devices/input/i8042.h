@@ -22,8 +22,8 @@ class SystemControl {
   virtual ~SystemControl() = default;
   virtual void set_a20_gate(bool enabled) = 0;
   virtual bool a20_gate() const = 0;
-  // The reset line of all CPUs; takes effect after the current instruction.
-  virtual void request_reset() = 0;
+  // Pulses INIT# of all CPUs (RCIN#); takes effect after the current instruction. No other chip is reset.
+  virtual void request_cpu_reset() = 0;
 };
 
 class I8042 final : public Device, public PortDevice {

@@ -126,6 +126,19 @@ void AcpiPm::press_power_button() {
 void AcpiPm::press_sleep_button() {
   raise_event(pm1::SleepButton::kMask);
 }
+void AcpiPm::enter_sleep() {
+  control_ = 0;
+  gpe_status_ = {};
+  gpe_enable_ = {};
+  status_ = static_cast<u16>(status_ & ~pm1::Wake::kMask);
+  update_sci();
+}
+
+bool AcpiPm::wake_event_pending() const {
+  constexpr u16 kWakes = pm1::PowerButton::kMask | pm1::SleepButton::kMask | pm1::Rtc::kMask;
+  return (status_ & (enable_ | pm1::PowerButton::kMask) & kWakes) != 0;
+}
+
 void AcpiPm::wake() {
   raise_event(pm1::Wake::kMask);
 }

@@ -48,8 +48,12 @@ class AcpiPm final : public Device, public PortDevice {
 
   void press_power_button();
   void press_sleep_button();
-  void wake();       // sets WAK_STS
   void rtc_alarm();  // sets RTC_STS
+  // SLP_EN has taken effect: what lies outside the resume well is lost (PM1_CNT, general-purpose events).
+  void enter_sleep();
+  // An enabled event, or the power button, asks for the end of the sleep.
+  bool wake_event_pending() const;
+  void wake();  // sets WAK_STS
   void set_gpe(unsigned bit, bool level);
 
   u32 port_read(u16 port, unsigned size) override;

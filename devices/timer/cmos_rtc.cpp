@@ -8,6 +8,7 @@ namespace {
 
 using Update = Field<bool, u8, 7, 1>;   // UIP in A
 using Request = Field<bool, u8, 7, 1>;  // IRQF in C
+constexpr u8 kAlarm = 1 << 5;           // AIE in B, AF in C
 constexpr u8 kIndexMask = 0x7F;
 constexpr u8 kUpperBank = 0x80;
 
@@ -61,6 +62,10 @@ void CmosRtc::reset() {
 }
 
 void CmosRtc::update_irq() {
+  const bool alarm = (rtc_.byte(RtcClock::kB) & rtc_.byte(RtcClock::kC) & kAlarm) != 0;
+  const bool rises = alarm && !alarm_seen_;
+  alarm_seen_ = alarm;
+  if (rises && alarm_) alarm_();
   irq_.set(rtc_.request());
   // While IRQ8 is asserted nothing further can be seen before register C is read.
   const u64 deadline = rtc_.next_interrupt_ns();
@@ -129,6 +134,7 @@ void CmosRtc::save(StateWriter& out) const {
   out.put_u8(index_);
   out.put_u8(upper_index_);
   out.put_bool(nmi_masked_);
+  out.put_bool(alarm_seen_);
   irq_.save(out);
   timer_.save(out);
 }
@@ -138,6 +144,7 @@ bool CmosRtc::load(StateReader& in) {
   index_ = in.get_u8() & kIndexMask;
   upper_index_ = in.get_u8() & kIndexMask;
   nmi_masked_ = in.get_bool();
+  alarm_seen_ = in.get_bool();
   irq_.load(in);
   timer_.load(in);
   return in.ok();

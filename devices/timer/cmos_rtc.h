@@ -9,6 +9,8 @@
 // defined for them.
 #pragma once
 
+#include <functional>
+
 #include "core/clock.h"
 #include "devices/device.h"
 #include "devices/irq.h"
@@ -32,6 +34,9 @@ class CmosRtc final : public Device, public PortDevice {
   // Bit 7 of port 0x70.
   bool nmi_masked() const { return nmi_masked_; }
 
+  // An enabled alarm has raised IRQ8 (the PIIX4 sees it as RTC_STS).
+  void on_alarm(std::function<void()> listener) { alarm_ = std::move(listener); }
+
   u32 port_read(u16 port, unsigned size) override;
   void port_write(u16 port, u32 value, unsigned size) override;
 
@@ -53,10 +58,12 @@ class CmosRtc final : public Device, public PortDevice {
   Clock& clock_;
   IrqPin irq_;
   Timer timer_;
+  std::function<void()> alarm_;
   RtcClock rtc_;
   u8 index_ = 0;
   u8 upper_index_ = 0;
   bool nmi_masked_ = false;
+  bool alarm_seen_ = false;
 };
 
 }  // namespace lapwing

@@ -22,7 +22,7 @@ class System final : public SystemControl {
  public:
   void set_a20_gate(bool enabled) override { a20 = enabled; }
   bool a20_gate() const override { return a20; }
-  void request_reset() override { ++resets; }
+  void request_cpu_reset() override { ++resets; }
   bool a20 = true;
   int resets = 0;
 };

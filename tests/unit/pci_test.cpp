@@ -346,3 +346,42 @@ TEST_CASE("functions_are_restored_with_their_windows_and_levels", "[pci]") {
   StateReader damaged(sink.buffer.data(), sink.buffer.size());
   CHECK(!Chipset().isa.load(damaged));
 }
+
+TEST_CASE("each_of_the_13_pam_regions_switches_reads_and_writes_on_its_own", "[pci]") {
+  Chipset pc;
+  std::vector<u8> rom(0x40000, 0xEE);
+  REQUIRE(pc.memory.map_rom(0xC0000, rom.data(), rom.size(), "rom").ok());
+  struct Region {
+    u32 reg;
+    unsigned shift;
+    u64 base;
+    u64 size;
+  };
+  std::vector<Region> regions = {{0x59, 4, 0xF0000, 0x10000}};
+  for (u32 i = 0; i < 12; ++i) regions.push_back({0x5A + i / 2, i % 2 * 4, 0xC0000 + i * 0x4000ull, 0x4000});
+  for (const Region& region : regions) {
+    CAPTURE(region.base);
+    const auto last = region.base + region.size - 1;
+    const auto set = [&](u32 attributes) { pc.configure(0, 0, region.reg, attributes << region.shift, 1); };
+    set(3);  // RE and WE: RAM
+    pc.memory.write(region.base, 0x11, 1);
+    pc.memory.write(last, 0x12, 1);
+    CHECK(pc.memory.read(region.base, 1) == 0x11);
+    CHECK(pc.memory.read(region.base - 1, 1) != 0x11);
+    set(1);  // RE: write-protected RAM
+    pc.memory.write(region.base, 0x21, 1);
+    CHECK(!pc.memory.write_ram(last, "x", 1));
+    CHECK(pc.memory.read(region.base, 1) == 0x11);
+    CHECK(pc.memory.read(last, 1) == 0x12);
+    set(2);  // WE: writes go to RAM under the ROM
+    pc.memory.write(region.base, 0x31, 1);
+    CHECK(pc.memory.read(region.base, 1) == 0xEE);
+    CHECK(pc.memory.read(last, 1) == 0xEE);
+    set(0);
+    pc.memory.write(region.base, 0x41, 1);
+    CHECK(pc.memory.read(region.base, 1) == 0xEE);
+    set(1);
+    CHECK(pc.memory.read(region.base, 1) == 0x31);
+    set(0);
+  }
+}
