@@ -2,6 +2,7 @@
 import { LapwingError } from "../src/errors";
 import { defaultMemory, parseMemory } from "../src/memory_size";
 import type { MachineConfig } from "../src/engine/engine";
+import { drivesFrom, type CliDrive } from "./drives";
 import type { ParsedFlags } from "./flags";
 
 export type SerialTarget = { kind: "stdio" } | { kind: "null" } | { kind: "file"; path: string };
@@ -23,6 +24,7 @@ export interface Options {
   bios?: string;
   fwCfgFiles: { name: string; path: string }[];
   initrds: { path: string; args: string }[];
+  drives: CliDrive[];
   serial: SerialTarget[];
   clock: "virtual" | "realtime";
   expect: RegExp[];
@@ -52,8 +54,12 @@ export const devices: Record<string, string> = {
   "isa-debug-exit": "iobase=PORT (0x501), iosize=BYTES (2): a write of v ends with status (v << 1) | 1",
   "isa-debugcon": "iobase=PORT (0xe9)",
   "pc-testdev": "test ports of QEMU's PC",
+  nvme: "drive=ID, serial=TEXT, id=NAME, addr=SLOT: an NVMe controller with that -drive if=none",
+  "nvme-ns": "drive=ID, bus=NAME, nsid=N: another namespace of an NVMe controller",
+  "ide-hd": "drive=ID, bus=ide.0|ide.1, unit=0|1",
+  "ide-cd": "drive=ID, bus=ide.0|ide.1, unit=0|1",
 };
-const laterDevices = /^(nvme|virtio-|pci-testdev|ide-|scsi-|usb-|e1000|rtl8139|ne2k|VGA|vga|AC97|intel-)/;
+const laterDevices = /^(virtio-|pci-testdev|scsi-|usb-|e1000|rtl8139|ne2k|VGA|vga|AC97|intel-)/;
 
 export function optionsFrom(flags: ParsedFlags, inputIsInteractive: boolean): Options {
   const one = (name: string): string | undefined => flags.get(name)?.at(-1);
@@ -72,6 +78,7 @@ export function optionsFrom(flags: ParsedFlags, inputIsInteractive: boolean): Op
     bios: one("-bios"),
     fwCfgFiles: all("-fw_cfg").flatMap((text) => fwCfgFile(text) ?? []),
     initrds: initrds(one("-initrd")),
+    drives: drivesFrom(flags),
     serial: serialTargets(all("-serial"), all("-chardev")),
     clock,
     expect,

@@ -6,6 +6,7 @@ import { configText, Engine } from "../src/engine/engine";
 import { instantiateEngine } from "../src/engine/instantiate";
 import { hashesAt, runTo } from "../src/engine/run_to";
 import { LapwingError } from "../src/errors";
+import { openDrives, type CliDrive } from "./drives";
 import { compileEngineFile, firmwarePath } from "./engine_file";
 import type { Options } from "./options";
 import { readBootFiles, startMachine } from "./run";
@@ -57,7 +58,7 @@ class WasmSubject implements Subject {
   async state(stop: number): Promise<string> {
     let engine = await this.#boot();
     if (this.#isRestored) engine = await this.#restore(engine, stop);
-    runTo(engine, stop);
+    await runTo(engine, stop);
     try {
       return engine.query("state");
     } catch {
@@ -66,8 +67,10 @@ class WasmSubject implements Subject {
   }
 
   async #create(): Promise<Engine> {
-    const engine = new Engine(instantiateEngine(await compileEngineFile(), this.#options.config.memory));
-    engine.create(this.#options.config);
+    const { config, drives } = this.#options;
+    const disks = openDrives(drives, (sentence) => process.stderr.write(`lapwing: ${sentence}\n`));
+    const engine = new Engine(instantiateEngine(await compileEngineFile(), config.memory, disks));
+    engine.create({ ...config, drives: await disks.configLines() });
     return engine;
   }
   async #boot(): Promise<Engine> {
@@ -77,11 +80,23 @@ class WasmSubject implements Subject {
   }
   /** Goes half of the way, then on in a fresh machine that was loaded with the first one's snapshot. */
   async #restore(engine: Engine, firstStop: number): Promise<Engine> {
-    runTo(engine, Math.floor(firstStop / 2));
+    await runTo(engine, Math.floor(firstStop / 2));
     const fresh = await this.#create();
     fresh.loadSnapshot(engine.saveSnapshot());
     return fresh;
   }
+}
+
+/** `disk=` of the native runner: the properties of a drive line, then the file. */
+function nativeDisk({ path, options }: CliDrive): string {
+  const { id, interface: on, index, isCd, isReadOnly, serial } = options;
+  const parts = [`id=${id}`, `if=${on}`];
+  if (index !== undefined) parts.push(`index=${index}`);
+  if (isCd) parts.push("media=cdrom");
+  if (isReadOnly) parts.push("readonly=on");
+  if (serial) parts.push(`serial=${serial}`);
+  if (path !== undefined) parts.push(`file=${path}`);
+  return `disk=${parts.join(",")}`;
 }
 
 class NativeSubject implements Subject {
@@ -118,8 +133,9 @@ class NativeSubject implements Subject {
         "the native engine has not been built; run `npm run build:native` first.",
       );
     }
-    const { config, kernel, bios, fwCfgFiles, initrds } = this.#options;
+    const { config, drives, kernel, bios, fwCfgFiles, initrds } = this.#options;
     const args = configText(config).trim().split("\n");
+    args.push(...drives.map((drive) => nativeDisk(drive)));
     args.push(kernel ? `kernel=${kernel}` : `bios=${bios ?? firmwarePath("bios-256k.bin")}`);
     for (const { name, path } of fwCfgFiles) args.push(`fw_cfg_file=${path},${name}`);
     for (const { path, args: text } of initrds) args.push(`initrd=${path}${text ? `,${text}` : ""}`);

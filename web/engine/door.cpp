@@ -30,6 +30,29 @@ struct TextBlock {
 
 class Door {
  public:
+extern "C" {
+#define DOOR(result, name, parameters, meaning)
+#define DOOR_CALL(result, name, parameters, meaning) \
+  __attribute__((import_module("env"), import_name(#name))) result name parameters;
+#include "web/engine/door.inc"
+#undef DOOR
+}
+
+// The host's disks behind the door.
+class DoorDisks final : public DiskHost {
+ public:
+  bool ready(unsigned drive, u64 offset, u32 size) override {
+    return disk_ready(drive, static_cast<double>(offset), size) != 0;
+  }
+  bool read(unsigned drive, u64 offset, u8* out, u32 size) override {
+    return disk_read(drive, static_cast<double>(offset), reinterpret_cast<u32>(out), size) == kDone;
+  }
+  bool write(unsigned drive, u64 offset, const u8* data, u32 size) override {
+    return disk_write(drive, static_cast<double>(offset), reinterpret_cast<u32>(data), size) == kDone;
+  }
+  bool flush(unsigned drive) override { return disk_flush(drive) == kDone; }
+};
+
   u32 create(std::string_view text);
   u32 load(std::string_view kind, const u8* data, u32 size);
   u32 boot();
@@ -60,6 +83,7 @@ class Door {
 
   std::unique_ptr<Machine> machine_;
   u8* ram_ = nullptr;
+  DoorDisks disks_;
   std::string answer_;
   std::vector<u8> bytes_;
   TextBlock text_block_;
@@ -112,7 +136,7 @@ u32 Door::create(std::string_view text) {
                       " MiB of guest memory; give the machine less",
                   kFailed);
   }
-  Result<std::unique_ptr<Machine>> made = Machine::create(std::move(config.value()), ram_);
+  Result<std::unique_ptr<Machine>> made = Machine::create(std::move(config.value()), ram_, &disks_);
   if (!made.ok()) return answer(made.error(), kFailed);
   machine_ = std::move(made.value());
   refresh_status();

@@ -6,7 +6,7 @@
 
 namespace lapwing {
 
-constexpr u32 kDoorVersion = 1;
+constexpr u32 kDoorVersion = 2;
 
 // Why lw_run returned.
 enum class DoorStop : u32 {

@@ -3,6 +3,8 @@
 //
 //   lapwing_native [key=value of the machine]... kernel=FILE [initrd=FILE[,ARGUMENTS]]... [bios=FILE]
 //   [fw_cfg_file=FILE,NAME]... [cmdline=TEXT]
+//   [disk=PROPERTIES,file=FILE]...  a drive (storage_config.h); writes stay in memory unless snapshot=off is
+//                          among the properties
 //     max=N                stop after N instructions          timeout_virtual=S   stop after S virtual
 //     seconds: 124 stops=N,N,...        print "N hash" at these counts     hash_every=N        the same at
 //     every multiple of N expect=REGEX         wait for this on the console, in order; all seen: exit status
@@ -28,6 +30,7 @@
 #include <vector>
 
 #include "devices/machine.h"
+#include "web/native/file_disks.h"
 
 namespace {
 
@@ -51,6 +54,7 @@ struct Options {
     std::string kind, path;
   };
   std::vector<File> files;
+  std::vector<std::string> disks;
   std::vector<Step> steps;
   std::vector<std::string> fails;
   std::vector<u64> stops;
@@ -122,6 +126,8 @@ void parse(Options& options, const std::string& argument) {
     options.files.push_back({key, value});
   else if (key == "fw_cfg_file")
     options.files.push_back({"fw_cfg", value});
+  else if (key == "disk")
+    options.disks.push_back(value);
   else if (key == "max")
     options.max = number(key, value);
   else if (key == "timeout_virtual")
@@ -167,6 +173,8 @@ class Host {
 
  private:
   void create();
+  std::string open_disks();
+  void restore_snapshot();
   bool output();
   bool advance_steps();
   u64 next_stop() const;
@@ -178,6 +186,7 @@ class Host {
   int status_of(Stop stop) const;
 
   Options options_;
+  FileDisks disks_;
   std::unique_ptr<Machine> machine_;
   std::string console_;
   std::size_t step_ = 0;
@@ -198,12 +207,35 @@ void must(const Result<void>& result) {
   if (!result.ok()) usage(result.error());
 }
 
+// Opens the images and returns the machine's drive= lines.
+std::string Host::open_disks() {
+  std::string lines;
+  for (const std::string& text : options_.disks) {
+    const std::size_t file = text.find("file=");
+    const std::string path = file == std::string::npos ? "" : text.substr(file + 5);
+    std::string properties = text.substr(0, file);
+    if (!properties.empty() && properties.back() == ',') properties.pop_back();
+    constexpr std::string_view kDirect = "snapshot=off";
+    const std::size_t direct = properties.find(kDirect);
+    if (direct != std::string::npos) properties.erase(direct, kDirect.size() + 1);
+    const u64 size = must(disks_.open(path, direct != std::string::npos));
+    lines += "drive=" + properties + (properties.empty() ? "" : ",") + "size=" + std::to_string(size) + "\n";
+  }
+  return lines;
+}
+
+void Host::restore_snapshot() {
+  std::vector<u8> image = read_file(options_.restore);
+  must(disks_.take_overlays(image));
+  must(machine_->load_snapshot(image.data(), image.size()));
+}
+
 void Host::create() {
-  MachineConfig config = must(parse_machine_config(options_.machine));
+  MachineConfig config = must(parse_machine_config(options_.machine + open_disks()));
   void* ram = mmap(nullptr, config.memory, PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (ram == MAP_FAILED) usage("no room for the guest's memory");
-  machine_ = must(Machine::create(std::move(config), static_cast<u8*>(ram)));
+  machine_ = must(Machine::create(std::move(config), static_cast<u8*>(ram), &disks_));
   for (const Options::File& file : options_.files) {
     const std::size_t comma = file.path.find(',');
     MachineFile loaded{file.kind, comma == std::string::npos ? "" : file.path.substr(comma + 1),
@@ -212,10 +244,7 @@ void Host::create() {
   }
   if (options_.trace_irq > 0) machine_->trace().start(options_.trace_irq, true);
   must(machine_->boot());
-  if (!options_.restore.empty()) {
-    const std::vector<u8> image = read_file(options_.restore);
-    must(machine_->load_snapshot(image.data(), image.size()));
-  }
+  if (!options_.restore.empty()) restore_snapshot();
   if (!options_.record.empty()) machine_->start_recording();
   if (!options_.replay.empty()) {
     const std::vector<u8> log = read_file(options_.replay);
@@ -364,7 +393,12 @@ int Host::finish(int status) {
     std::fprintf(stderr, "%s\n", answer.ok() ? answer.value().c_str() : answer.error().c_str());
   }
   if (!options_.record.empty()) write_file(options_.record, *machine_->recorded_log());
-  if (!options_.save.empty()) write_file(options_.save, machine_->save_snapshot());
+  if (!options_.save.empty()) {
+    if (disks_.any_direct()) usage("save= needs disks without snapshot=off");
+    std::vector<u8> snapshot = machine_->save_snapshot();
+    disks_.append_overlays(snapshot);
+    write_file(options_.save, snapshot);
+  }
   if (options_.stats) {
     const auto instructions = static_cast<double>(machine_->clock().instructions());
     std::fprintf(stderr, "%.0f instructions, %.3f virtual s, %.3f CPU s, %.1f MIPS\n", instructions,

@@ -13,9 +13,13 @@ const withoutComments = (text) => text.replace(/\/\/[^\n]*/g, "");
 const camel = (name) => name.replace(/_(\w)/g, (_, c) => c.toUpperCase());
 const withoutK = (name) => name.replace(/^k(?=[A-Z])/, "");
 
-export function parseFunctions(text) {
+/** The rows of one macro: DOOR (what the engine exports) or DOOR_CALL (what it asks of its host). */
+export function parseFunctions(text, macro = "DOOR") {
   const functions = [];
-  const pattern = /^DOOR\((\w+),\s*(\w+),\s*\(([^)]*)\),\s*((?:"(?:[^"\\]|\\.)*"\s*)+)\)/gm;
+  const pattern = new RegExp(
+    `^${macro}\\((\\w+),\\s*(\\w+),\\s*\\(([^)]*)\\),\\s*((?:"(?:[^"\\\\]|\\\\.)*"\\s*)+)\\)`,
+    "gm",
+  );
   for (const [, result, name, parameters, meaning] of text.matchAll(pattern)) {
     functions.push({
       result,
@@ -28,7 +32,7 @@ export function parseFunctions(text) {
       meaning: [...meaning.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map((m) => m[1]).join(""),
     });
   }
-  const rows = (text.match(/^DOOR\(/gm) ?? []).length;
+  const rows = (text.match(new RegExp(`^${macro}\\(`, "gm")) ?? []).length;
   if (rows !== functions.length) throw new Error(`door.inc: understood ${functions.length} of ${rows} rows`);
   return functions;
 }
@@ -74,13 +78,18 @@ export function generate(functionsText, typesText) {
     for (const [field, offset] of fields) lines.push(`  ${field}: ${offset},`);
     lines.push(`  size: ${size},`, "} as const;", "");
   }
-  lines.push("export interface DoorFunctions {");
-  for (const { result, name, parameters, meaning } of functions) {
-    lines.push(`  /** ${meaning} */`);
-    const list = parameters.map((p) => `${camel(p)}: number`).join(", ");
-    lines.push(`  ${name}(${list}): ${result === "void" ? "void" : "number"};`);
-  }
-  lines.push("}", "", "export const doorNames = [");
+  const addInterface = (interfaceName, rows) => {
+    lines.push(`export interface ${interfaceName} {`);
+    for (const { result, name, parameters, meaning } of rows) {
+      lines.push(`  /** ${meaning} */`);
+      const list = parameters.map((p) => `${camel(p)}: number`).join(", ");
+      lines.push(`  ${name}(${list}): ${result === "void" ? "void" : "number"};`);
+    }
+    lines.push("}", "");
+  };
+  addInterface("DoorCalls", parseFunctions(functionsText, "DOOR_CALL"));
+  addInterface("DoorFunctions", functions);
+  lines.push("export const doorNames = [");
   for (const { name } of functions) lines.push(`  "${name}",`);
   lines.push("] as const satisfies readonly (keyof DoorFunctions)[];", "");
   return lines.join("\n");

@@ -1,5 +1,5 @@
 // Generated from web/engine/door.inc and web/engine/door.h by `npm run build:door`: do not edit.
-export const doorVersion = 1;
+export const doorVersion = 2;
 
 export const DoorStop = {
   Patience: 0,
@@ -38,6 +38,17 @@ export const doorStatus = {
   keyboardLeds: 60,
   size: 64,
 } as const;
+
+export interface DoorCalls {
+  /** 1 when disk_read can answer now; 0: the host fetches the bytes first and then calls lw_run again. */
+  disk_ready(drive: number, offset: number, size: number): number;
+  /** Fills `data`; 0 = done, 1 = unreadable. */
+  disk_read(drive: number, offset: number, data: number, size: number): number;
+  /** Keeps the bytes; 0 = done, 1 = failed. */
+  disk_write(drive: number, offset: number, data: number, size: number): number;
+  /** Makes all that was written last, in the drive's mode; 0 = done, 1 = failed. */
+  disk_flush(drive: number): number;
+}
 
 export interface DoorFunctions {
   /** Version of this list; the host refuses another one. */

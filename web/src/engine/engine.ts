@@ -23,6 +23,8 @@ export interface MachineConfig {
   uuid?: string;
   /** `-fw_cfg` strings: "name=opt/x,string=text". */
   fwCfg?: readonly string[];
+  /** The `drive=` lines of the disks (DiskSet.configLines). */
+  drives?: readonly string[];
 }
 
 export type FileKind = "kernel" | "initrd" | "bios" | "fw_cfg" | "symbols";
@@ -33,11 +35,13 @@ const traceRecordBytes = 48;
 export class Engine {
   readonly #door;
   readonly #memory;
+  readonly #disks;
   #statusAt = 0;
 
   constructor(instance: Instance) {
     this.#door = instance.door;
     this.#memory = instance.memory;
+    this.#disks = instance.disks;
   }
 
   create(config: MachineConfig): void {
@@ -134,6 +138,15 @@ export class Engine {
     return new TextDecoder().decode(this.#textBytes());
   }
 
+  /** Resolves when the host has the bytes for which a run returned MissingData. */
+  disksSettled(): Promise<void> {
+    return this.#disks.settled();
+  }
+
+  disposeDisks(): void {
+    this.#disks.dispose();
+  }
+
   hash(): string {
     return this.query("hash").trim();
   }
@@ -149,13 +162,15 @@ export class Engine {
     this.#check(this.#door.lw_snapshot_save(), "engine");
     const bytes = this.#textBytes().slice();
     this.#door.lw_snapshot_done();
-    return bytes;
+    return this.#disks.attachOverlays(bytes);
   }
   loadSnapshot(bytes: Uint8Array): void {
+    const { snapshot, apply } = this.#disks.detachOverlays(bytes);
     this.#check(
-      this.#withBytes(bytes, (at, size) => this.#door.lw_snapshot_load(at, size)),
+      this.#withBytes(snapshot, (at, size) => this.#door.lw_snapshot_load(at, size)),
       "bad_file",
     );
+    apply();
   }
 
   /** Starts recording interrupt events; 0 records ends it. */
@@ -246,6 +261,7 @@ export function configText(config: MachineConfig): string {
   add("clock", config.clock);
   add("no_reboot", config.noReboot ? 1 : undefined);
   add("cmdline", config.append);
+  for (const drive of config.drives ?? []) add("drive", drive);
   for (const device of config.devices ?? []) add("device", device);
   add("boot", config.boot);
   add("uuid", config.uuid);

@@ -1,4 +1,5 @@
 import { LapwingError, messageOf } from "../errors";
+import { DiskSet } from "../io/disk";
 import { doorNames, doorVersion, type DoorFunctions } from "./door";
 
 const mebibyte = 1024 * 1024;
@@ -13,6 +14,7 @@ export interface Instance {
   readonly door: DoorFunctions;
   readonly memory: WebAssembly.Memory;
 }
+  readonly disks: DiskSet;
 
 /** The smallest module that uses a v128: engines without SIMD refuse it. */
 const simdProbe = new Uint8Array([
@@ -56,9 +58,15 @@ export async function compileEngine(source: BufferSource | Response): Promise<We
   }
 }
 
-export function instantiateEngine(module: WebAssembly.Module, guestBytes: number): Instance {
+export function instantiateEngine(
+  module: WebAssembly.Module,
+  guestBytes: number,
+  disks = new DiskSet([]),
+): Instance {
   const memory = createMemory(guestBytes);
-  const imports = engineImports(memory);
+  const generated = new GeneratedModules(memory);
+  const imports = engineImports(memory, generated);
+  Object.assign(imports["env"]!, disks.doorCalls(memory));
   refuseUnknownImports(module, imports);
   const exports = new WebAssembly.Instance(module, imports).exports as Record<string, unknown>;
   const missing = doorNames.find((name) => typeof exports[name] !== "function");
@@ -72,7 +80,7 @@ export function instantiateEngine(module: WebAssembly.Module, guestBytes: number
       `The engine speaks door version ${version}, its host ${doorVersion}; rebuild both.`,
     );
   }
-  return { door, memory };
+  return { door, memory, disks };
 }
 
 function createMemory(guestBytes: number): WebAssembly.Memory {

@@ -1,4 +1,5 @@
 import type { PlainError } from "../errors";
+import type { DriveOptions } from "../io/disk";
 import type { FileKind, MachineConfig } from "./engine";
 
 /** Where a file's bytes come from. A Blob is a file that the reader dropped in. */
@@ -12,10 +13,19 @@ export interface BootFile {
   args?: string;
 }
 
+/** A disk image, read piece by piece while the machine runs. Only Node has paths. */
+export interface DiskRequest {
+  name: string;
+  /** Absent: a CD drive without a disc. */
+  source?: FileSource | { path: string };
+  options: DriveOptions;
+}
+
 export interface BootRequest {
   wasm: FileSource;
   config: MachineConfig;
   files: BootFile[];
+  disks?: DiskRequest[];
   clock: "virtual" | "realtime";
   /** Leave the machine paused at its first instruction. */
   paused?: boolean;
@@ -63,6 +73,10 @@ export type EndReason =
 export type SessionEvent =
   | { event: "progress"; stage: "download"; file: string; loaded: number; total: number | undefined }
   | { event: "progress"; stage: "start" | "kernel" }
+  /** Pieces of a disk image are fetched; while `isWaiting` the guest stands still for them. */
+  | { event: "disk"; name: string; fetchedBytes: number; size: number; isWaiting: boolean }
+  /** A disk image could not be read or written; the guest saw an error of the disk. */
+  | { event: "diskError"; error: PlainError }
   | { event: "serial"; port: number; bytes: Uint8Array; ns: number }
   | { event: "state"; isRunning: boolean }
   /** Records of the interrupt event stream, 48 bytes each. */

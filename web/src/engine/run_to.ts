@@ -8,15 +8,16 @@ const drainedRecords = 4096;
  * Runs in virtual time to an exact instruction count, without inputs; false when the machine ended before. Each call
  * of `patience` gives the most instructions of the next piece: however it is cut, the run is the same.
  */
-export function runTo(
+export async function runTo(
   engine: Engine,
   instructions: number,
   patience: () => number = () => Infinity,
-): boolean {
+): Promise<boolean> {
   while (engine.instructions < instructions) {
     const stop = engine.run(Math.min(instructions - engine.instructions, patience()), Infinity);
     for (const port of uarts) engine.serialOutput(port);
     if (stop === DoorStop.TraceFull) engine.takeTrace(drainedRecords);
+    else if (stop === DoorStop.MissingData) await engine.disksSettled();
     else if (stop !== DoorStop.Patience && stop !== DoorStop.Halted)
       return engine.instructions >= instructions;
   }
@@ -24,10 +25,17 @@ export function runTo(
 }
 
 /** The hash at each of the ascending counts; "end COUNT HASH" for those that the machine did not reach. */
-export function hashesAt(engine: Engine, stops: readonly number[], patience?: () => number): string[] {
-  return stops.map((stop) =>
-    runTo(engine, stop, patience) ? engine.hash() : `end ${engine.instructions} ${engine.hash()}`,
-  );
+export async function hashesAt(
+  engine: Engine,
+  stops: readonly number[],
+  patience?: () => number,
+): Promise<string[]> {
+  const hashes: string[] = [];
+  for (const stop of stops) {
+    const isReached = await runTo(engine, stop, patience);
+    hashes.push(isReached ? engine.hash() : `end ${engine.instructions} ${engine.hash()}`);
+  }
+  return hashes;
 }
 
 /** A small generator (xorshift) of pieces from 1 to 100,000 instructions. */

@@ -35,7 +35,9 @@ export async function stepToInterrupt(
         take(bytes);
         if (isFound) return true;
       }
-      if (stop !== DoorStop.Patience && stop !== DoorStop.Halted && stop !== DoorStop.TraceFull) return false;
+      if (stop === DoorStop.MissingData) await engine.disksSettled();
+      else if (stop !== DoorStop.Patience && stop !== DoorStop.Halted && stop !== DoorStop.TraceFull)
+        return false;
     }
     atTurn();
     await new Promise((resolve) => setTimeout(resolve, 0));
