@@ -148,6 +148,15 @@ struct Extras {
   bool kvm_signature = false;
 };
 
+// interp, or jit with options behind a comma (wasm_jit/runtime knows them).
+Result<void> set_accel(MachineConfig& config, std::string_view value) {
+  const std::string_view name = value.substr(0, value.find(','));
+  if (name == "interp" && name == value) return {};
+  if (name != "jit") return Error{"accel is interp or jit, not " + quoted(value)};
+  config.jit = value.substr(std::min(value.size(), name.size() + 1));
+  return {};
+}
+
 Result<void> set_boot(MachineConfig& config, std::string_view value) {
   Result<BootOptions> options = parse_boot_options(value);
   if (!options.ok()) return Error{options.error()};
@@ -195,10 +204,7 @@ Result<void> set_key(MachineConfig& config, Extras& extras, std::string_view key
     extras.cpu = value;
     return {};
   }
-  if (key == "accel") {
-    if (value == "interp") return {};
-    return Error{"accel=" + std::string(value) + " is not supported yet; give accel=interp"};
-  }
+  if (key == "accel") return set_accel(config, value);
   return Error{"unknown machine setting " + quoted(key)};
 }
 

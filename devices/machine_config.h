@@ -2,13 +2,14 @@
 // line.
 //   memory=BYTES      2 MiB to 2 GiB, a multiple of 4 KiB          cpus=N           1 to 8
 //   cpu=NAME[,+f,-f]  model and switches                           hv=kvm|none      KVM signature in CPUID
-//   clock=virtual|realtime   rtc=UNIX_SECONDS   seed=N             accel=interp     the engine
+//   clock=virtual|realtime   rtc=UNIX_SECONDS   seed=N             accel=interp|jit[,option=N...]   the engine
 //   apic=on|off   hpet=on|off   no_reboot=0|1                      serial=N         UARTs, 0 to 4
 //   cmdline=TEXT      of the kernel (the rest of the line)         device=NAME[,property=value]... repeatable
 //   boot=order=LETTERS,menu=on...   fw_cfg=name=NAME,string=TEXT   uuid=UUID        (boot_options.h)
 //   drive=id=NAME,...  and the devices on drives (storage_config.h)
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,7 +51,8 @@ struct MachineConfig {
   Uuid uuid{};
   bool firmware_on_serial = true;
   std::vector<IsaDeviceConfig> devices;
-  std::string text;  // as given, for the input log
+  std::optional<std::string> jit;  // accel=jit: generated code, with these options of its translator
+  std::string text;                // as given, for the input log
   StorageConfig storage;
 };
 

@@ -244,7 +244,8 @@ std::string Machine::stats_json() const {
       ",\"ns\":" + std::to_string(clock_.now_ns()) + ",\"halted_ns\":" + std::to_string(halted_ns_) +
       ",\"blocks_built\":" + std::to_string(blocks_.built()) +
       ",\"block_flushes\":" + std::to_string(blocks_.flushes()) +
-      ",\"block_invalidations\":" + std::to_string(blocks_.invalidations()) + ",\"interrupts\":{";
+      ",\"block_invalidations\":" + std::to_string(blocks_.invalidations()) +
+      (generated_ == nullptr ? "" : ",\"jit\":" + generated_->statistics()) + ",\"interrupts\":{";
   for (unsigned kind = 0; kind < kIrqEventKinds; ++kind) {
     const auto event = static_cast<IrqEventKind>(kind);
     text += (kind == 0 ? "\"" : ",\"") + std::string(irq_event_name(event)) +

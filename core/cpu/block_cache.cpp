@@ -74,14 +74,27 @@ bool BlockCache::decode_one(u64 physical, const ModeKey& mode, u64 second_page, 
   return true;
 }
 
+void BlockCache::set_generated(GeneratedCode* generated) {
+  flush();
+  generated_ = generated;
+}
+
+void BlockCache::set_region(Block& block, Region* region) {
+  block.region = region;
+  // Blocks of a cache that knows generated code have a pseudo-instruction before their first.
+  const HotOp op = region == nullptr ? HotOp::kCountEntry : HotOp::kEnterGenerated;
+  const_cast<Instruction*>(block.entry)->handler = static_cast<u16>(op);
+}
+
 Block* BlockCache::build(u64 physical, const ModeKey& mode, u64 second_page) {
   const u8* page = memory_.readable_page(physical);
   if (page == nullptr) return nullptr;
-  if (used_blocks_ == kArenaBlocks || used_instructions_ + kMaxBlockInstructions + 1 > kArenaInstructions)
+  if (used_blocks_ == kArenaBlocks || used_instructions_ + kMaxBlockInstructions + 2 > kArenaInstructions)
     flush();
 
   const auto start = static_cast<unsigned>(physical & kPageMask);
-  Instruction* first = &instructions_[used_instructions_];
+  Instruction* entry = &instructions_[used_instructions_];
+  Instruction* first = generated_ == nullptr ? entry : entry + 1;
   unsigned count = 0;
   unsigned offset = 0;
   bool crosses = false;
@@ -107,7 +120,7 @@ Block* BlockCache::build(u64 physical, const ModeKey& mode, u64 second_page) {
   }
   const bool leave = (op_info(first[count - 1].op).attributes & kAttrLeave) != 0;
   first[count] = closing_instruction(first[count - 1], leave);
-  used_instructions_ += count + 1;
+  used_instructions_ = static_cast<std::size_t>(first - instructions_.get()) + count + 1;
 
   Block* block = &blocks_[used_blocks_++];
   *block = Block{};
@@ -117,6 +130,12 @@ Block* BlockCache::build(u64 physical, const ModeKey& mode, u64 second_page) {
   block->count = static_cast<u16>(count);
   block->bytes = static_cast<u16>(offset);
   block->first = first;
+  block->entry = entry;
+  if (generated_ != nullptr) {
+    *entry = Instruction{};
+    set_region(*block, nullptr);
+    block->heat = generated_->threshold(physical);
+  }
   insert(block);
   ++built_;
   return block;
@@ -143,6 +162,7 @@ void BlockCache::remove_from_hash(Block* block) {
   Block** link = &buckets_[hash(block->physical)];
   while (*link != nullptr && *link != block) link = &(*link)->hash_next;
   if (*link == block) *link = block->hash_next;
+  block->mode = kDroppedBlock;
 }
 
 void BlockCache::invalidate(u64 address, u64 size) {
@@ -167,6 +187,9 @@ void BlockCache::invalidate(u64 address, u64 size) {
       }
     }
     list = std::move(kept);
+    if (generated_ != nullptr) {
+      generated_->invalidate(std::max(page, address), std::min(page + kPageSize, address + size));
+    }
     memory_.clear_code(page);
     for (const Block* block : list) {
       const bool is_tail = (block->physical & ~kPageMask) != page;
@@ -177,6 +200,7 @@ void BlockCache::invalidate(u64 address, u64 size) {
 }
 
 void BlockCache::flush() {
+  if (generated_ != nullptr) generated_->flush();
   std::fill(buckets_.begin(), buckets_.end(), nullptr);
   for (const u32 number : pages_in_use_) {
     by_page_[number].clear();

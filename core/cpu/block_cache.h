@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/cpu/decode/instruction.h"
+#include "core/cpu/generated.h"
 #include "core/cpu/model.h"
 #include "core/memory/physical.h"
 
@@ -18,9 +19,12 @@ struct ModeKey {
   u8 code_size;  // 2, 4, 8
   bool flat;     // see DecodeMode
   bool user;
-  bool checked;  // CS limit must be compared
+  bool checked;     // CS limit must be compared
+  bool wide_stack;  // SS.B, or 64-bit code
+  bool long_mode;   // EFER.LMA: the TLB may hold addresses beyond 32 bits
   u32 packed() const {
-    return static_cast<u32>(code_size) | (flat ? 0x10u : 0) | (user ? 0x20u : 0) | (checked ? 0x40u : 0);
+    return static_cast<u32>(code_size) | (flat ? 0x10u : 0) | (user ? 0x20u : 0) | (checked ? 0x40u : 0) |
+           (wide_stack ? 0x80u : 0) | (long_mode ? 0x100u : 0);
   }
 };
 
@@ -31,6 +35,9 @@ struct Block {
   u16 count = 0;        // instructions
   u16 bytes = 0;
   const Instruction* first = nullptr;  // count instructions and one closing pseudo-instruction
+  const Instruction* entry = nullptr;  // where execution starts: first, or a pseudo-instruction before it
+  i32 heat = 0;                        // entries left until the block counts as hot
+  Region* region = nullptr;            // generated code that starts here
   Block* hash_next = nullptr;
   // Successors seen lately, valid while the stamp equals the CPU's.
   struct Link {
@@ -42,6 +49,7 @@ struct Block {
 };
 
 constexpr u64 kNoSecondPage = ~0ull;
+constexpr u32 kDroppedBlock = ~0u;  // Block::mode of one that is not in the cache any more
 constexpr unsigned kMaxBlockInstructions = 64;
 
 // The pseudo-instruction that closes a block after its last real instruction; `leave`: the run loop looks for
@@ -53,6 +61,10 @@ class BlockCache {
   explicit BlockCache(PhysicalMemory& memory);
   // Instructions that this CPU model lacks decode as undefined. Without a model none is missing.
   void set_model(const CpuModel& model) { model_ = &model; }
+  // From here on blocks count their entries for `generated`; drops everything.
+  void set_generated(GeneratedCode* generated);
+  // Makes the interpreter enter `region` (nullptr: the block's instructions again) where it meets `block`.
+  static void set_region(Block& block, Region* region);
 
   Block* find(u64 physical, u32 mode) const {
     for (Block* block = buckets_[hash(physical)]; block != nullptr; block = block->hash_next) {
@@ -96,6 +108,7 @@ class BlockCache {
 
   PhysicalMemory& memory_;
   const CpuModel* model_ = nullptr;
+  GeneratedCode* generated_ = nullptr;
   std::vector<Block*> buckets_;
   std::unique_ptr<Instruction[]> instructions_;
   std::unique_ptr<Block[]> blocks_;

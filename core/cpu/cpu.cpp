@@ -41,7 +41,9 @@ Cpu::Cpu(const Wiring& wiring)
       cpu_count(wiring.cpu_count),
       blocks_(wiring.blocks),
       scratch_block_(std::make_unique<Block>()) {
-  scratch_block_->first = scratch_;
+  view.cpu = this;
+  ASSERT(reinterpret_cast<u8*>(&view) == reinterpret_cast<u8*>(&state) + sizeof state);
+  scratch_block_->first = scratch_block_->entry = scratch_;
   scratch_block_->count = 1;
   blocks_.set_model(model);
   reset();

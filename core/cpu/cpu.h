@@ -9,6 +9,7 @@
 #include "core/clock.h"
 #include "core/cpu/block_cache.h"
 #include "core/cpu/decode/instruction.h"
+#include "core/cpu/generated.h"
 #include "core/cpu/model.h"
 #include "core/cpu/pins.h"
 #include "core/cpu/state.h"
@@ -156,6 +157,16 @@ class Cpu final : public CpuPins, public Saveable {
   bool probe_linear(u64 linear, u64& physical) const;
 
   CpuState state;
+  GeneratedView view;  // directly behind state
+
+  // Generated code.
+  void set_generated(GeneratedCode* generated) { generated_ = generated; }
+  // The block at state.rip. nullptr: a fault was raised, or (no fault) the code must be stepped through.
+  Block* find_block();
+  u32 packed_mode() const { return packed_mode_; }
+  const ModeKey& mode() const { return mode_; }
+  // A handler called from generated code belongs to `block`.
+  void set_executing(const Block* block) { block_ = block; }
 
   // A place in guest memory as the slow path found it.
   struct HostPointer {
@@ -204,7 +215,6 @@ class Cpu final : public CpuPins, public Saveable {
   void deliver_fault();
   bool nmi_ready() const;
   void deliver_event(u8 vector, EventKind kind);
-  Block* find_block();
   bool translate_fetch(u64 linear, u64& physical);
   bool fetch_address(u64& linear);
   bool find_second_page(u64 linear, u64& second_page);
@@ -223,6 +233,7 @@ class Cpu final : public CpuPins, public Saveable {
 
   InterruptUnit* unit_ = nullptr;
   BlockCache& blocks_;
+  GeneratedCode* generated_ = nullptr;
   Tlb tlb_;
   TlbEntry* tlb_entries_ = nullptr;  // of data_mode_
   AccessMode data_mode_ = AccessMode::kKernel;

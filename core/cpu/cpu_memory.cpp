@@ -80,8 +80,15 @@ void Cpu::update_mode() {
   mode_ = ModeKey{.code_size = static_cast<u8>(code64 ? 8 : (cs.big() ? 4 : 2)),
                   .flat = flat && !code64,
                   .user = user,
-                  .checked = !code64 && cs.limit != 0xFFFFFFFF};
+                  .checked = !code64 && cs.limit != 0xFFFFFFFF,
+                  .wide_stack = state.stack_mask != 0xFFFF,
+                  .long_mode = state.long_mode_active()};
   packed_mode_ = mode_.packed();
+  view.data_tlb = tlb_entries_;
+  view.fetch_tlb = &tlb_.fetch(user, 0);
+  view.linear_mask = linear_mask_;
+  view.code_base = code64 ? 0 : cs.base;
+  view.simple_segments = simple_segments_;
 }
 
 void Cpu::flush_tlb(bool including_global) {
@@ -322,7 +329,6 @@ bool Cpu::find_second_page(u64 linear, u64& second_page) {
   return translate_fetch(next, second_page);
 }
 
-// The block at state.rip. nullptr: a fault was raised, or (no fault) the code must be stepped through.
 Block* Cpu::find_block() {
   interruption_ = Interruption::kNone;
   u64 linear;

@@ -18,7 +18,7 @@ enter:
   s.budget -= block->count;
   s.gpr[kRipSlot] = s.rip;
   cpu.block_ = block;
-  in = block->first;
+  in = block->entry;
 
   for (;;) {
     switch (static_cast<HotOp>(in->handler)) {
@@ -26,6 +26,28 @@ enter:
       case HotOp::kEndBranch: goto block_end;
       case HotOp::kEndFallLeave: s.rip = cpu.wrap_rip(s.gpr[kRipSlot] + in->offset); return End::kLeave;
       case HotOp::kEndBranchLeave: return End::kLeave;
+      case HotOp::kCountEntry:
+        if (--block->heat == 0) [[unlikely]]
+          cpu.generated_->hot(cpu, *block);
+        ++in;
+        continue;
+      case HotOp::kEnterGenerated: {
+        s.budget += block->count;
+        const GeneratedEnd end = cpu.generated_->run(cpu, *block);
+        stamp = cpu.link_stamp();
+        page_stamp = cpu.page_stamp();
+        block = end.block;
+        in = end.in;
+        switch (end.then) {
+          case GeneratedEnd::Then::kEnter: goto enter;
+          case GeneratedEnd::Then::kResume: continue;
+          case GeneratedEnd::Then::kInterrupted: goto interrupted;
+          case GeneratedEnd::Then::kLeave: return End::kLeave;
+          case GeneratedEnd::Then::kBudget: return End::kBudget;
+          case GeneratedEnd::Then::kNoBlock: return End::kNoBlock;
+        }
+        continue;
+      }
 #define HOT(name, op, form, size, kind, expression) \
   case HotOp::name:                                 \
     if (!(expression)) [[unlikely]]                 \

@@ -9,6 +9,8 @@
 #include <string>
 
 #include "devices/machine.h"
+#include "wasm_jit/runtime/jit.h"
+#include "web/engine/module_host.h"
 
 namespace lapwing {
 
@@ -28,8 +30,6 @@ struct TextBlock {
   u32 size = 0;
 };
 
-class Door {
- public:
 extern "C" {
 #define DOOR(result, name, parameters, meaning)
 #define DOOR_CALL(result, name, parameters, meaning) \
@@ -53,6 +53,8 @@ class DoorDisks final : public DiskHost {
   bool flush(unsigned drive) override { return disk_flush(drive) == kDone; }
 };
 
+class Door {
+ public:
   u32 create(std::string_view text);
   u32 load(std::string_view kind, const u8* data, u32 size);
   u32 boot();
@@ -81,9 +83,11 @@ class DoorDisks final : public DiskHost {
   void refresh_status();
   static u8* guest_ram(u64 size);
 
-  std::unique_ptr<Machine> machine_;
-  u8* ram_ = nullptr;
   DoorDisks disks_;
+  std::unique_ptr<Machine> machine_;
+  WasmModuleHost modules_;
+  std::unique_ptr<Jit> jit_;
+  u8* ram_ = nullptr;
   std::string answer_;
   std::vector<u8> bytes_;
   TextBlock text_block_;
@@ -130,6 +134,12 @@ u32 Door::create(std::string_view text) {
   if (machine_ != nullptr) return answer("this engine already has a machine; start another one", kFailed);
   Result<MachineConfig> config = parse_machine_config(text);
   if (!config.ok()) return answer(config.error(), kFailed);
+  std::optional<JitOptions> options;
+  if (config.value().jit) {
+    Result<JitOptions> parsed = parse_jit_options(*config.value().jit);
+    if (!parsed.ok()) return answer(parsed.error(), kFailed);
+    options = parsed.value();
+  }
   ram_ = guest_ram(config.value().memory);
   if (ram_ == nullptr) {
     return answer("the host has no room for " + std::to_string(config.value().memory >> 20) +
@@ -139,6 +149,10 @@ u32 Door::create(std::string_view text) {
   Result<std::unique_ptr<Machine>> made = Machine::create(std::move(config.value()), ram_, &disks_);
   if (!made.ok()) return answer(made.error(), kFailed);
   machine_ = std::move(made.value());
+  if (options) {
+    jit_ = std::make_unique<Jit>(modules_, machine_->blocks(), machine_->config().cpu, options.value());
+    machine_->set_generated(jit_.get());
+  }
   refresh_status();
   return kDone;
 }
@@ -162,6 +176,7 @@ u32 Door::boot() {
 
 u32 Door::run(double max_instructions, double halt_limit_ns) {
   if (machine_ == nullptr) return static_cast<u32>(DoorStop::kIdleForever);
+  if (jit_ != nullptr) jit_->tick(machine_->clock().instructions());
   const Stop stop = machine_->run(to_u64(max_instructions), to_u64(halt_limit_ns));
   if (stop == Stop::kReplayEnd) answer(machine_->replay_error(), kDone);
   status_.stop = static_cast<u32>(stop);

@@ -1,6 +1,7 @@
 import { LapwingError, messageOf } from "../errors";
 import { DiskSet } from "../io/disk";
 import { doorNames, doorVersion, type DoorFunctions } from "./door";
+import { GeneratedModules } from "./generated_modules";
 
 const mebibyte = 1024 * 1024;
 const wasmPage = 64 * 1024;
@@ -13,8 +14,8 @@ const maximumBytes = 3072 * mebibyte;
 export interface Instance {
   readonly door: DoorFunctions;
   readonly memory: WebAssembly.Memory;
-}
   readonly disks: DiskSet;
+}
 
 /** The smallest module that uses a v128: engines without SIMD refuse it. */
 const simdProbe = new Uint8Array([
@@ -69,6 +70,7 @@ export function instantiateEngine(
   Object.assign(imports["env"]!, disks.doorCalls(memory));
   refuseUnknownImports(module, imports);
   const exports = new WebAssembly.Instance(module, imports).exports as Record<string, unknown>;
+  generated.connect(exports);
   const missing = doorNames.find((name) => typeof exports[name] !== "function");
   if (missing) throw new LapwingError("engine", `The engine does not export ${missing}; rebuild it.`);
   (exports["_initialize"] as (() => void) | undefined)?.();
@@ -104,7 +106,7 @@ function createMemory(guestBytes: number): WebAssembly.Memory {
 
 type ImportTable = Record<string, Record<string, WebAssembly.ImportValue>>;
 
-function engineImports(memory: WebAssembly.Memory): ImportTable {
+function engineImports(memory: WebAssembly.Memory, generated: GeneratedModules): ImportTable {
   const view = () => new DataView(memory.buffer);
   const cString = (pointer: number): string => {
     if (pointer === 0) return "?";
@@ -128,6 +130,7 @@ function engineImports(memory: WebAssembly.Memory): ImportTable {
           `The engine broke its own rule at ${cString(file)}:${line}: ${cString(condition)}.`,
         );
       },
+      ...generated.imports(),
       emscripten_notify_memory_growth: () => {},
       abort: fail("it aborted"),
       _abort_js: fail("it aborted"),

@@ -1,0 +1,67 @@
+// The regions that exist, found by the guest pages they were made from, and the modules that hold their
+// functions. What was overwritten or evicted loses its place at once; its memory lives on until collect(),
+// because the interpreter may still be in the middle of one of its blocks.
+#pragma once
+
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "wasm_jit/runtime/module_host.h"
+#include "wasm_jit/runtime/region.h"
+
+namespace lapwing {
+
+class CodeCache {
+ public:
+  explicit CodeCache(ModuleHost& host) : host_(host) {}
+
+  // Takes a region that has no function yet; its code is watched from here on.
+  Region& add(std::unique_ptr<Region> region);
+  // The regions of one module got their functions: slots[n] belongs to regions[n]. `bytes`: the module's
+  // size.
+  void installed(std::span<Region* const> regions, std::span<const u32> slots, u32 bytes);
+
+  // Drops the regions that have bytes in [begin, end), within one page. Returns how many.
+  u32 invalidate(u64 begin, u64 end);
+  void flush();
+  // Drops one region, or the oldest module (gives back how many regions it had).
+  void remove(Region& region) { drop(region); }
+  u32 evict_oldest();
+  // Frees what was dropped. Nobody may be inside a region or hold one.
+  void collect();
+
+  // Empty table slots for `count` functions; none when the table cannot grow.
+  std::vector<u32> take_slots(u32 count);
+  void return_slots(std::span<const u32> slots);
+
+  u32 live_regions() const { return live_regions_; }
+  u32 live_modules() const { return static_cast<u32>(modules_.size()); }
+  u64 live_bytes() const { return live_bytes_; }
+  u64 copied_instructions() const { return copied_instructions_; }
+
+ private:
+  struct Module {
+    std::vector<Region*> regions;
+    u32 alive = 0;
+    u32 bytes = 0;
+  };
+  void drop(Region& region);
+  void remove_from_page(u64 page, const Region& region);
+  static std::vector<u64> pages_of(const Region& region);
+
+  ModuleHost& host_;
+  std::unordered_map<u64, std::vector<Region*>> by_page_;
+  std::unordered_map<Region*, std::unique_ptr<Region>> regions_;
+  std::vector<std::unique_ptr<Region>> dropped_;
+  std::vector<u32> dropped_slots_;
+  std::vector<u32> free_slots_;
+  std::unordered_map<u32, Module> modules_;
+  u32 next_module_ = 1;
+  u32 oldest_module_ = 1;
+  u32 live_regions_ = 0;
+  u64 live_bytes_ = 0;
+  u64 copied_instructions_ = 0;
+};
+
+}  // namespace lapwing

@@ -1,0 +1,246 @@
+#include "wasm_jit/runtime/jit.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "wasm_jit/runtime/compile.h"
+
+namespace lapwing {
+
+namespace {
+
+constexpr unsigned kMostInvalidations = 6;  // of a page that still raise the threshold of its code
+
+std::string json_number(const char* name, u64 value) {
+  return "\"" + std::string(name) + "\":" + std::to_string(value);
+}
+
+template <class T>
+bool parse_number(std::string_view text, T& value) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc{} && end == text.data() + text.size();
+}
+
+bool parse_option(std::string_view name, std::string_view value, JitOptions& options) {
+  if (name == "threshold") return parse_number(value, options.threshold) && options.threshold >= 1;
+  if (name == "batch") return parse_number(value, options.batch) && options.batch >= 1;
+  if (name == "patience") return parse_number(value, options.patience);
+  if (name == "blocks") return parse_number(value, options.limits.blocks) && options.limits.blocks >= 1;
+  if (name == "instructions") return parse_number(value, options.limits.instructions);
+  if (name == "bytes") return parse_number(value, options.max_bytes);
+  if (name == "modules") return parse_number(value, options.max_modules);
+  return false;
+}
+
+}  // namespace
+
+Result<JitOptions> parse_jit_options(std::string_view text) {
+  JitOptions options;
+  while (!text.empty()) {
+    const std::string_view item = text.substr(0, text.find(','));
+    text.remove_prefix(std::min(text.size(), item.size() + 1));
+    const std::size_t equals = item.find('=');
+    const std::string_view value = equals == std::string_view::npos ? "" : item.substr(equals + 1);
+    if (!parse_option(item.substr(0, equals), value, options)) {
+      return Error{"'" + std::string(item) +
+                   "' is not an option of the translator; there are threshold, batch, patience, blocks, "
+                   "instructions, bytes and modules"};
+    }
+  }
+  return options;
+}
+
+Jit::Jit(ModuleHost& host, BlockCache& blocks, const CpuModel& model, const JitOptions& options)
+    : host_(host),
+      blocks_(blocks),
+      model_(model),
+      options_(options),
+      cache_(host),
+      front_(kFrontEntries, nullptr) {}
+
+Jit::~Jit() = default;
+
+i32 Jit::threshold(u64 physical) const {
+  const auto found = page_invalidations_.find(physical & ~kPageMask);
+  if (found == page_invalidations_.end()) return options_.threshold;
+  return options_.threshold << std::min(found->second, kMostInvalidations);
+}
+
+void Jit::hot(Cpu& cpu, Block& block) {
+  if (!refusal_.empty() || cpu.mode().checked) return;
+  ++counters_.hot;
+  const i32 threshold = this->threshold(block.physical);
+  std::unique_ptr<Region> region = grow_region(cpu, blocks_, block, threshold, options_.limits);
+  if (region == nullptr) {
+    ++counters_.refused;
+    return;
+  }
+  if (waiting_.empty()) waiting_since_ = cpu.clock.instructions();
+  waiting_.push_back(&cache_.add(std::move(region)));
+  if (waiting_.size() >= options_.batch) compile_waiting();
+}
+
+void Jit::tick(u64 instructions) {
+  cache_.collect();
+  if (!waiting_.empty() && instructions - waiting_since_ >= options_.patience) compile_waiting();
+}
+
+void Jit::make_room() {
+  while (cache_.live_modules() > 0 &&
+         (cache_.live_bytes() > options_.max_bytes || cache_.live_modules() >= options_.max_modules ||
+          cache_.copied_instructions() > options_.max_instructions)) {
+    counters_.evicted += cache_.evict_oldest();
+  }
+}
+
+void Jit::compile_waiting() {
+  make_room();
+  std::vector<Region*> regions;
+  std::vector<u8> bytes;
+  compile_regions(waiting_, model_, regions, bytes);
+  counters_.refused += waiting_.size() - regions.size();
+  for (Region* region : waiting_) {
+    if (std::find(regions.begin(), regions.end(), region) == regions.end()) cache_.remove(*region);
+  }
+  waiting_.clear();
+  if (regions.empty()) return;
+  const std::vector<u32> slots = cache_.take_slots(static_cast<u32>(regions.size()));
+  if (slots.empty() || !host_.install(bytes, slots)) {
+    refusal_ = "the host does not let the engine make WebAssembly modules; the interpreter does everything";
+    cache_.flush();
+    return;
+  }
+  cache_.installed(regions, slots, static_cast<u32>(bytes.size()));
+  ++counters_.modules;
+  counters_.regions += regions.size();
+  counters_.module_bytes += bytes.size();
+  for (const Region* region : regions) counters_.instructions += region->instructions;
+}
+
+void Jit::invalidate(u64 begin, u64 end) {
+  const u32 dropped = cache_.invalidate(begin, end);
+  if (dropped == 0) return;
+  counters_.invalidated += dropped;
+  ++page_invalidations_[begin & ~kPageMask];
+  std::erase_if(waiting_, [](const Region* region) { return region->dead; });
+}
+
+void Jit::flush() {
+  ++counters_.flushes;
+  cache_.flush();
+  waiting_.clear();
+  std::fill(front_.begin(), front_.end(), nullptr);
+}
+
+// Whether `block` is what the CPU would find at its RIP: without side effects, and only if the fetch TLB
+// knows the page.
+bool Jit::is_valid(const Cpu& cpu, const Block* block) {
+  if (block == nullptr || block->mode != cpu.packed_mode() || block->second_page != kNoSecondPage)
+    return false;
+  const u64 linear = (cpu.view.code_base + cpu.state.rip) & cpu.view.linear_mask;
+  const FetchEntry& entry = cpu.view.fetch_tlb[Tlb::index_of(linear)];
+  return entry.tag == (linear & ~kPageMask) && block->physical == (entry.physical | (linear & kPageMask));
+}
+
+Block* Jit::next_block(Cpu& cpu) {
+  const u64 linear = (cpu.view.code_base + cpu.state.rip) & cpu.view.linear_mask;
+  const FetchEntry& entry = cpu.view.fetch_tlb[Tlb::index_of(linear)];
+  if (entry.tag == (linear & ~kPageMask)) {
+    const u64 physical = entry.physical | (linear & kPageMask);
+    Block* block = front_[front_slot(physical)];
+    if (block != nullptr && block->physical == physical && block->mode == cpu.packed_mode()) return block;
+  }
+  ++counters_.lookups;
+  Block* block = cpu.find_block();
+  if (block != nullptr && block->second_page == kNoSecondPage) front_[front_slot(block->physical)] = block;
+  return block;
+}
+
+Block* Jit::successor(Cpu& cpu, Region& region, u64 entry_rip, u32 block, u32 which) {
+  cpu.state.rip = cpu.wrap_rip(region.successor_rip(entry_rip, block, which));
+  Block*& known = region.successors[2 * block + which];
+  if (is_valid(cpu, known)) return known;
+  Block* found = next_block(cpu);
+  if (!region.dead) known = found;
+  return found;
+}
+
+u32 Jit::enter(const Region& region, CpuState& state) {
+#ifdef __wasm__
+  using Function = u32 (*)(CpuState*);
+  return reinterpret_cast<Function>(region.slot)(&state);
+#else
+  return host_.call(region.slot, state);
+#endif
+}
+
+// The interpreter goes on at an instruction in the middle of a region's block.
+GeneratedEnd Jit::at_instruction(Cpu& cpu, Region& region, u64 entry_rip, u32 block, u32 index) {
+  Block& copy = region.copies[block];
+  CpuState& s = cpu.state;
+  s.gpr[kRipSlot] = cpu.wrap_rip(region.rip_of(entry_rip, block, 0));
+  cpu.set_executing(&copy);
+  return {GeneratedEnd::Then::kResume, &copy, copy.first + index};
+}
+
+GeneratedEnd Jit::run(Cpu& cpu, Block& first) {
+  CpuState& s = cpu.state;
+  Block* block = &first;
+  for (;;) {
+    Region& region = *block->region;
+    const u64 entry_rip = s.rip;
+    const i64 budget = s.budget;
+    const u32 code = enter(region, s);
+    counters_.generated_instructions += static_cast<u64>(budget - s.budget);
+    const u32 kind = code & 15;
+    const u32 index = (code >> 4) & 0xFFF;
+    const u32 number = code >> 16;
+    ASSERT(kind < kExitKinds && number < region.blocks.size());
+    ++counters_.exits[kind];
+    switch (static_cast<GeneratedExit>(kind)) {
+      case GeneratedExit::kEdge: block = successor(cpu, region, entry_rip, number, index); break;
+      case GeneratedExit::kNext: block = next_block(cpu); break;
+      case GeneratedExit::kBudget:
+        s.budget += region.copies[number].count;
+        s.rip = cpu.wrap_rip(region.rip_of(entry_rip, number, 0));
+        return {GeneratedEnd::Then::kBudget};
+      case GeneratedExit::kInterpret: return at_instruction(cpu, region, entry_rip, number, index);
+      case GeneratedExit::kInterrupted: {
+        GeneratedEnd end = at_instruction(cpu, region, entry_rip, number, index);
+        end.then = GeneratedEnd::Then::kInterrupted;
+        return end;
+      }
+      case GeneratedExit::kLeave: return {GeneratedEnd::Then::kLeave};
+    }
+    if (block == nullptr) return {GeneratedEnd::Then::kNoBlock};
+    if (block->region == nullptr) return {GeneratedEnd::Then::kEnter, block};
+  }
+}
+
+std::string Jit::statistics() const {
+  const auto exits = [this](GeneratedExit kind) { return counters_.exits[static_cast<u32>(kind)]; };
+  std::string text = "{" + json_number("generated_instructions", counters_.generated_instructions);
+  const auto add = [&text](const char* name, u64 value) { text += "," + json_number(name, value); };
+  add("hot_blocks", counters_.hot);
+  add("regions", counters_.regions);
+  add("regions_refused", counters_.refused);
+  add("modules", counters_.modules);
+  add("module_bytes", counters_.module_bytes);
+  add("region_instructions", counters_.instructions);
+  add("live_regions", cache_.live_regions());
+  add("live_modules", cache_.live_modules());
+  add("live_bytes", cache_.live_bytes());
+  add("invalidated", counters_.invalidated);
+  add("evicted", counters_.evicted);
+  add("flushes", counters_.flushes);
+  add("lookups", counters_.lookups);
+  text += ",\"exits\":{" + json_number("next", exits(GeneratedExit::kNext));
+  add("edge", exits(GeneratedExit::kEdge));
+  add("budget", exits(GeneratedExit::kBudget));
+  add("interpret", exits(GeneratedExit::kInterpret));
+  add("interrupted", exits(GeneratedExit::kInterrupted));
+  add("leave", exits(GeneratedExit::kLeave));
+  return text + "}}";
+}
+
+}  // namespace lapwing

@@ -1,0 +1,90 @@
+// The engine behind accel=jit: chooses regions by how often blocks are entered, has them translated in
+// batches, runs their functions and goes from one to the next without leaving this loop. The interpreter does
+// whatever generated code leaves to it. Nothing here is machine state: the same run with any options gives
+// the same machine.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "core/result.h"
+#include "wasm_jit/runtime/code_cache.h"
+
+namespace lapwing {
+
+struct JitOptions {
+  i32 threshold = 500;     // entries until a block is hot
+  unsigned batch = 16;     // regions collected before they are compiled together
+  u64 patience = 500'000;  // ... or instructions since the first of them became hot
+  RegionLimits limits;
+  u64 max_bytes = 24u << 20;  // of live modules; beyond, the oldest go
+  u32 max_modules = 4000;
+  u64 max_instructions = 400'000;  // copied into live regions
+};
+
+// "name=value,name=value..."
+Result<JitOptions> parse_jit_options(std::string_view text);
+
+class Jit final : public GeneratedCode {
+ public:
+  Jit(ModuleHost& host, BlockCache& blocks, const CpuModel& model, const JitOptions& options);
+  ~Jit() override;
+
+  GeneratedEnd run(Cpu& cpu, Block& block) override;
+  void hot(Cpu& cpu, Block& block) override;
+  i32 threshold(u64 physical) const override;
+  void invalidate(u64 begin, u64 end) override;
+  void flush() override;
+  std::string statistics() const override;
+  // Between two runs of the machine: compiles what has waited long enough, frees what was dropped.
+  void tick(u64 instructions);
+  // Why there is no generated code although it was asked for; empty when there is.
+  const std::string& refusal() const { return refusal_; }
+
+ private:
+  Block* next_block(Cpu& cpu);
+  Block* successor(Cpu& cpu, Region& region, u64 entry_rip, u32 block, u32 which);
+  GeneratedEnd at_instruction(Cpu& cpu, Region& region, u64 entry_rip, u32 block, u32 index);
+  static bool is_valid(const Cpu& cpu, const Block* block);
+  void compile_waiting();
+  void make_room();
+  u32 enter(const Region& region, CpuState& state);
+
+  static constexpr unsigned kFrontEntries = 4096;
+  static unsigned front_slot(u64 physical) {
+    return static_cast<unsigned>(physical ^ (physical >> 12)) & (kFrontEntries - 1);
+  }
+
+  ModuleHost& host_;
+  BlockCache& blocks_;
+  const CpuModel& model_;
+  JitOptions options_;
+  CodeCache cache_;
+  std::vector<Region*> waiting_;
+  u64 waiting_since_ = 0;  // instructions retired when the first of them came
+  std::unordered_map<u64, unsigned> page_invalidations_;
+  // Front of the block cache for indirect jumps: by physical address, checked before use.
+  std::vector<Block*> front_;
+  std::string refusal_;
+
+  static constexpr unsigned kExitKinds = 6;
+  struct Counters {
+    u64 exits[kExitKinds] = {};
+    u64 entries = 0;
+    u64 hot = 0;
+    u64 refused = 0;
+    u64 modules = 0;
+    u64 regions = 0;
+    u64 instructions = 0;
+    u64 module_bytes = 0;
+    u64 invalidated = 0;
+    u64 evicted = 0;
+    u64 flushes = 0;
+    u64 lookups = 0;
+    u64 generated_instructions = 0;
+  } counters_;
+};
+
+}  // namespace lapwing

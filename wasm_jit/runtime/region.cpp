@@ -1,0 +1,168 @@
+#include "wasm_jit/runtime/region.h"
+
+#include <algorithm>
+
+#include "core/cpu/decode/op_info.h"
+
+namespace lapwing {
+
+namespace {
+
+const Instruction& last_of(const Block& block) {
+  return block.first[block.count - 1];
+}
+
+// How a block can be left for a place that is known in advance.
+struct Exits {
+  bool falls = false;     // to the following instruction (also where a call returns to)
+  bool branches = false;  // to the target of a relative branch
+};
+
+Exits exits_of(const Block& block) {
+  const Instruction& last = last_of(block);
+  const u16 attributes = op_info(last.op).attributes;
+  if ((attributes & (kAttrLeave | kAttrEndBlock)) != 0) return {};
+  const bool relative = last.form == Form::kJ && (last.operand_size == last.code_size || last.code_size == 8);
+  switch (last.op) {
+    case Op::JMP: return {.falls = false, .branches = relative};
+    case Op::CALL: return {.falls = true, .branches = relative};
+    case Op::JCC:
+    case Op::JCXZ:
+    case Op::LOOP:
+    case Op::LOOPE:
+    case Op::LOOPNE: return {.falls = relative, .branches = relative};
+    default: break;
+  }
+  return {.falls = (attributes & kAttrBranch) == 0, .branches = false};
+}
+
+class Grower {
+ public:
+  Grower(Cpu& cpu, BlockCache& cache, i32 threshold, const RegionLimits& limits)
+      : cpu_(cpu), cache_(cache), threshold_(threshold), limits_(limits), rip_(cpu.state.rip) {}
+
+  bool grow(Block& entry);
+  std::unique_ptr<Region> finish();
+
+ private:
+  struct Found {
+    Block* block;
+    i64 delta;
+  };
+  bool suits(const Block& block) const;
+  void offer(i64 delta);
+  bool add_hottest();
+  i32 executed(const Block& block) const { return threshold_ - block.heat; }
+  Block* block_at(i64 delta) const;
+
+  Cpu& cpu_;
+  BlockCache& cache_;
+  const i32 threshold_;
+  const RegionLimits& limits_;
+  const u64 rip_;
+  unsigned instructions_ = 0;
+  std::vector<Found> taken_;
+  std::vector<Found> offered_;
+};
+
+bool Grower::suits(const Block& block) const {
+  return block.second_page == kNoSecondPage;
+}
+
+// The cached block at entry RIP + delta, found without side effects: the fetch TLB must know its page.
+Block* Grower::block_at(i64 delta) const {
+  const u64 rip = cpu_.wrap_rip(rip_ + static_cast<u64>(delta));
+  const u64 linear = (cpu_.view.code_base + rip) & cpu_.view.linear_mask;
+  const FetchEntry& entry = cpu_.view.fetch_tlb[Tlb::index_of(linear)];
+  if (entry.tag != (linear & ~kPageMask)) return nullptr;
+  return cache_.find(entry.physical | (linear & kPageMask), cpu_.packed_mode());
+}
+
+void Grower::offer(i64 delta) {
+  const auto known = [delta](const Found& found) { return found.delta == delta; };
+  if (std::any_of(taken_.begin(), taken_.end(), known)) return;
+  if (std::any_of(offered_.begin(), offered_.end(), known)) return;
+  Block* block = block_at(delta);
+  if (block == nullptr || !suits(*block) || executed(*block) <= 0) return;
+  offered_.push_back({block, delta});
+}
+
+bool Grower::add_hottest() {
+  const auto cooler = [this](const Found& a, const Found& b) {
+    return executed(*a.block) < executed(*b.block);
+  };
+  const auto best = std::max_element(offered_.begin(), offered_.end(), cooler);
+  if (best == offered_.end()) return false;
+  const Found found = *best;
+  offered_.erase(best);
+  if (instructions_ + found.block->count > limits_.instructions) return true;
+  taken_.push_back(found);
+  instructions_ += found.block->count;
+  const Exits exits = exits_of(*found.block);
+  if (exits.falls) offer(found.delta + found.block->bytes);
+  if (exits.branches) offer(found.delta + static_cast<i64>(last_of(*found.block).imm));
+  return true;
+}
+
+bool Grower::grow(Block& entry) {
+  if (!suits(entry)) return false;
+  offered_.push_back({&entry, 0});
+  while (taken_.size() < limits_.blocks && add_hottest()) {
+  }
+  return !taken_.empty();
+}
+
+std::unique_ptr<Region> Grower::finish() {
+  // In guest order, the entry first.
+  std::sort(taken_.begin() + 1, taken_.end(),
+            [](const Found& a, const Found& b) { return a.delta < b.delta; });
+  auto region = std::make_unique<Region>();
+  region->entry = taken_[0].block;
+  region->physical = region->entry->physical;
+  region->mode = cpu_.mode();
+  region->instructions = instructions_;
+  region->threshold = threshold_;
+  region->copies.reserve(taken_.size());
+  region->instruction_copies = std::make_unique<Instruction[]>(instructions_ + taken_.size());
+  Instruction* at = region->instruction_copies.get();
+  for (const Found& found : taken_) {
+    Block& copy = region->copies.emplace_back(*found.block);
+    std::copy_n(found.block->first, found.block->count + 1u, at);
+    copy.first = copy.entry = at;
+    copy.region = nullptr;
+    copy.hash_next = nullptr;
+    copy.links[0] = copy.links[1] = {};
+    at += found.block->count + 1u;
+    region->blocks.push_back({&copy, found.delta});
+  }
+  region->successors.resize(2 * taken_.size());
+  return region;
+}
+
+}  // namespace
+
+u64 Region::rip_of(u64 entry_rip, u32 block, u32 index) const {
+  const Block& b = *blocks[block].block;
+  const u64 offset = index < b.count ? b.first[index].offset : b.bytes;
+  return entry_rip + static_cast<u64>(blocks[block].rip_delta) + offset;
+}
+
+u64 Region::successor_rip(u64 entry_rip, u32 block, u32 which) const {
+  const Block& b = *blocks[block].block;
+  const u64 offset = which == 0 ? b.bytes : last_of(b).imm;
+  return entry_rip + static_cast<u64>(blocks[block].rip_delta) + offset;
+}
+
+bool Region::overlaps(u64 begin, u64 end) const {
+  return std::any_of(copies.begin(), copies.end(), [begin, end](const Block& block) {
+    return block.physical < end && begin < block.physical + block.bytes;
+  });
+}
+
+std::unique_ptr<Region> grow_region(Cpu& cpu, BlockCache& cache, Block& entry, i32 threshold,
+                                    const RegionLimits& limits) {
+  Grower grower(cpu, cache, threshold, limits);
+  return grower.grow(entry) ? grower.finish() : nullptr;
+}
+
+}  // namespace lapwing

@@ -1,0 +1,46 @@
+// A region: blocks that are translated together into one function, found by following direct jumps from a hot
+// entry. It holds copies of what it was made from, so that the block cache may forget its own.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "core/cpu/cpu.h"
+#include "wasm_jit/translate.h"
+
+namespace lapwing {
+
+struct Region {
+  u64 physical = 0;  // of the entry
+  ModeKey mode{};
+  Block* entry = nullptr;  // the cache's block that runs this region
+  u32 slot = 0;            // of its function in the engine's table; 0: not compiled
+  u32 module = 0;          // number of the module that holds it
+  bool dead = false;       // its code was overwritten, or it was evicted
+  i32 threshold = 0;       // what its entry's heat starts from again when it is dropped
+  u32 instructions = 0;
+  std::vector<RegionBlock> blocks;
+  std::vector<Block> copies;                          // what `blocks` points to
+  std::unique_ptr<Instruction[]> instruction_copies;  // each block's, closing pseudo-instruction included
+  // Where each block's fall-through [2n] and branch target [2n + 1] went last; checked before use.
+  std::vector<Block*> successors;
+
+  // RIP of instruction `index` of block `block`, not wrapped; the block's end when index is its count.
+  u64 rip_of(u64 entry_rip, u32 block, u32 index) const;
+  // RIP of the successor of a block: 0 = behind it, 1 = its branch's target; not wrapped.
+  u64 successor_rip(u64 entry_rip, u32 block, u32 which) const;
+  // Whether a block has bytes in [begin, end), guest-physical.
+  bool overlaps(u64 begin, u64 end) const;
+};
+
+struct RegionLimits {
+  unsigned blocks = 64;
+  unsigned instructions = 400;
+};
+
+// The region at `entry`, where the CPU stands; `executed(block)` tells how often a block was entered.
+// nullptr: nothing that can be translated.
+std::unique_ptr<Region> grow_region(Cpu& cpu, BlockCache& cache, Block& entry, i32 threshold,
+                                    const RegionLimits& limits);
+
+}  // namespace lapwing
