@@ -7,6 +7,7 @@ namespace lapwing {
 namespace {
 
 constexpr u8 kFloating = 0x7F;
+constexpr u32 kFloatingData = 0xFF7FFF7F;
 constexpr unsigned kDevBit = 4;
 
 }  // namespace
@@ -32,7 +33,10 @@ u8 IdeChannel::status() const {
 
 u32 IdeChannel::port_read(u16 port, unsigned size) {
   if (!decoded_) return ~0u;
-  if (is_data(port) && selected() != nullptr) return selected()->read_data(size);
+  if (is_data(port)) {
+    if (selected() != nullptr) return selected()->read_data(size);
+    return answering() != nullptr ? ~0u : kFloatingData;
+  }
   u32 value = 0;
   for (unsigned i = 0; i < size; ++i) value |= u32{read_register(static_cast<u16>(port + i))} << (i * 8);
   return value;
@@ -43,7 +47,6 @@ u8 IdeChannel::read_register(u16 port) {
   const unsigned reg = port - wiring_.command_base;
   IdeDevice* device = answering();
   if (device == nullptr) return kFloating;
-  if (reg == ata::kData) return 0xFF;
   if (reg == ata::kStatus) {
     const u8 value = status();
     if (selected() != nullptr) device->acknowledge_interrupt();
