@@ -110,6 +110,8 @@ function machineConfig(flags: ParsedFlags, clock: "virtual" | "realtime"): Machi
     append: one("-append"),
     clock,
   };
+  const accel = one("-accel");
+  if (accel?.startsWith("jit")) config.accel = accel;
   if (flags.has("-smp")) config.cpus = cpuCount(one("-smp")!);
   if (flags.has("-cpu")) config.cpu = one("-cpu")!.replace(/^host(?=,|$)/, "max");
   if (flags.has("--seed")) config.seed = naturalInteger("--seed", one("--seed")!);
@@ -129,7 +131,7 @@ function machineConfig(flags: ParsedFlags, clock: "virtual" | "realtime"): Machi
 function checkFixedChoices(flags: ParsedFlags): void {
   const choices: Record<string, { yes: RegExp; later?: RegExp; words: string }> = {
     "-machine": { yes: /^(type=)?(pc|pc-i440fx-[\w.]+)(,.*)?$/, later: /q35|microvm/, words: "pc" },
-    "-accel": { yes: /^(tcg|interp)(,.*)?$/, later: /^jit/, words: "interp, tcg" },
+    "-accel": { yes: /^((tcg|jit)(,.*)?|interp)$/, words: "jit, interp, tcg" },
     "-display": { yes: /^none$/, later: /./, words: "none" },
     "-vga": { yes: /^none$/, later: /^(std|cirrus|virtio|qxl)$/, words: "std, none" },
     "-monitor": { yes: /^(none|stdio|null)$/, later: /^(tcp|unix|telnet|vc|pty)/, words: "none, stdio" },

@@ -20,19 +20,22 @@ export interface Subject {
 
 const usageStatus = 2;
 
-export const subjectNames = ["interp", "wasm", "native", "restored"] as const;
+export const subjectNames = ["interp", "wasm", "jit", "native", "restored"] as const;
 
 export function makeSubject(name: string, options: Options): Subject {
+  const interpreted = { ...options, config: { ...options.config, accel: undefined } };
   switch (name) {
     case "interp":
     case "wasm":
-      return new WasmSubject(name, options, false);
+      return new WasmSubject(name, interpreted, false);
     case "restored":
-      return new WasmSubject(name, options, true);
+      return new WasmSubject(name, interpreted, true);
     case "native":
-      return new NativeSubject(options);
-    case "jit":
-      throw new LapwingError("not_supported", "compare jit is not supported yet.");
+      return new NativeSubject(interpreted);
+    case "jit": {
+      const accel = options.config.accel ?? "jit";
+      return new WasmSubject(name, { ...options, config: { ...options.config, accel } }, false);
+    }
     default:
       throw new LapwingError("bad_option", `compare: '${name}' is none of ${subjectNames.join(", ")}.`);
   }

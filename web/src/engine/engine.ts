@@ -9,6 +9,8 @@ export interface MachineConfig {
   cpus?: number;
   /** A model name with +feature,-feature behind it. */
   cpu?: string;
+  /** "interp" (default), or "jit" with options behind commas. */
+  accel?: string;
   seed?: number;
   /** Start of the real-time clock, in seconds since 1970 UTC. */
   rtc?: number;
@@ -256,6 +258,7 @@ export function configText(config: MachineConfig): string {
   };
   add("cpus", config.cpus);
   add("cpu", config.cpu);
+  add("accel", config.accel);
   add("seed", config.seed);
   add("rtc", config.rtc);
   add("clock", config.clock);
