@@ -78,7 +78,7 @@ std::string Machine::interrupt_state_json() const {
   text += "],\"devices\":[";
   bool first = true;
   for (const Device* device : board_->devices()) {
-    if (device->name() == "local_apic" || device->registers().empty()) continue;
+    if (device->name() == "local_apic" || device->name() == "vga" || device->registers().empty()) continue;
     text += std::string(first ? "" : ",") + "{\"name\":" + quoted(device->name()) +
             ",\"registers\":" + registers_json(*device) + "}";
     first = false;

@@ -46,6 +46,13 @@ bool device_size(unsigned size) {
 
 }  // namespace
 
+bool DirectMemory::take_marks(std::vector<u8>& out) {
+  if (std::memchr(marks_.data(), 1, marks_.size()) == nullptr) return false;
+  out.assign(marks_.size(), 0);
+  out.swap(marks_);
+  return true;
+}
+
 PhysicalMemory::PhysicalMemory(u8* ram, u64 size)
     : ram_(ram),
       ram_size_(size),
@@ -121,10 +128,26 @@ const u8* PhysicalMemory::rom_page(u64 address) const {
   const Window* window = window_at(page);
   if (window == nullptr || window->rom == nullptr || page + kPageSize > window->base + window->size)
     return nullptr;
-  const bool covered = std::any_of(windows_.begin(), windows_.end(), [&](const Window& other) {
-    return &other != window && other.base < page + kPageSize && page < other.base + other.size;
+  return covered_by_another(page, *window) ? nullptr : window->rom + (page - window->base);
+}
+
+bool PhysicalMemory::covered_by_another(u64 page, const Window& window) const {
+  return std::any_of(windows_.begin(), windows_.end(), [&](const Window& other) {
+    return &other != &window && other.base < page + kPageSize && page < other.base + other.size;
   });
-  return covered ? nullptr : window->rom + (page - window->base);
+}
+
+// The page's plain memory of a device, marked when it is to be written.
+u8* PhysicalMemory::direct_page(u64 address, bool write) const {
+  if (!has_direct_) return nullptr;
+  const u64 page = page_of(address);
+  const Window* window = window_at(page);
+  if (window == nullptr || window->direct == nullptr || covered_by_another(page, *window)) return nullptr;
+  const u64 inside = page - window->base - window->direct_offset;
+  if (inside >= window->direct_size) return nullptr;
+  const u64 at = window->direct_at + inside;
+  if (write) window->direct->mark(at);
+  return window->direct->bytes() + at;
 }
 
 u8* PhysicalMemory::readable_page(u64 address) {
@@ -133,14 +156,17 @@ u8* PhysicalMemory::readable_page(u64 address) {
   if (offset != kNoRam && (flags_[static_cast<std::size_t>(offset >> kPageShift)] & kReadable) != 0) {
     return ram_ + page_of(offset);
   }
+  if (u8* page = direct_page(address)) return page;
   return const_cast<u8*>(rom_page(address));
 }
 
 u8* PhysicalMemory::writable_page(u64 address) {
-  const u64 offset = ram_offset(gate(address));
-  if (offset == kNoRam || (flags_[static_cast<std::size_t>(offset >> kPageShift)] & kWritable) == 0)
-    return nullptr;
-  return ram_ + page_of(offset);
+  address = gate(address);
+  const u64 offset = ram_offset(address);
+  if (offset != kNoRam && (flags_[static_cast<std::size_t>(offset >> kPageShift)] & kWritable) != 0) {
+    return ram_ + page_of(offset);
+  }
+  return direct_page(address, true);
 }
 
 u64 PhysicalMemory::read(u64 address, unsigned size) {
@@ -166,6 +192,11 @@ u64 PhysicalMemory::read_in_page(u64 address, unsigned size) {
     std::memcpy(&value, ram_ + offset, size);
     return value;
   }
+  if (const u8* page = direct_page(address)) {
+    u64 value = 0;
+    std::memcpy(&value, page + (address & kPageMask), size);
+    return value;
+  }
   const Window* window = window_at(address);
   if (window != nullptr && window->device != nullptr && device_size(size) &&
       window->contains(address + size - 1)) {
@@ -185,6 +216,10 @@ void PhysicalMemory::write_in_page(u64 address, u64 value, unsigned size) {
   const u64 offset = ram_offset(address);
   if (offset != kNoRam && (flags_[static_cast<std::size_t>(offset >> kPageShift)] & kWritable) != 0) {
     return store_ram(address, offset, &value, size);
+  }
+  if (u8* page = direct_page(address, true)) {
+    std::memcpy(page + (address & kPageMask), &value, size);
+    return;
   }
   const Window* window = window_at(address);
   if (window != nullptr && window->device != nullptr && device_size(size) &&
@@ -230,7 +265,12 @@ bool PhysicalMemory::write_ram(u64 address, const void* data, u64 size) {
   for (u64 done = 0; done < size;) {
     const u64 at = gate(address + done);
     const u64 chunk = std::min(size - done, kPageSize - (at & kPageMask));
-    store_ram(at, ram_offset(at), static_cast<const u8*>(data) + done, chunk);
+    const u8* from = static_cast<const u8*>(data) + done;
+    if (u8* page = direct_page(at, true)) {
+      std::memcpy(page + (at & kPageMask), from, static_cast<std::size_t>(chunk));
+    } else {
+      store_ram(at, ram_offset(at), from, chunk);
+    }
     done += chunk;
   }
   return true;
@@ -276,8 +316,37 @@ void PhysicalMemory::unmap_mmio(const MmioDevice& device) {
   }
 }
 
+void PhysicalMemory::set_direct(const MmioDevice& device, u64 offset, u64 size, DirectMemory* memory,
+                                u64 at) {
+  ASSERT(((offset | size | at) & kPageMask) == 0);
+  ASSERT(size == 0 || (memory != nullptr && at + size <= memory->size()));
+  for (Window& window : windows_) {
+    if (window.device != &device) continue;
+    const bool same = window.direct == memory && window.direct_offset == offset &&
+                      window.direct_size == size && window.direct_at == at;
+    if (same || (size == 0 && window.direct_size == 0)) continue;
+    const bool had = window.direct_size != 0;
+    window.direct = size == 0 ? nullptr : memory;
+    window.direct_offset = offset;
+    window.direct_size = size;
+    window.direct_at = at;
+    has_direct_ = has_direct_ || size != 0;
+    // Pages that only the device answered had no translations.
+    if (had && direct_change_) direct_change_(window.base, window.size);
+  }
+}
+
 Result<void> PhysicalMemory::map_rom(u64 base, const u8* data, u64 size, const std::string& name) {
   return add_fixed({base, size, nullptr, data, name, 0});
+}
+
+void PhysicalMemory::unmap_rom(const u8* data, u64 size) {
+  for (std::size_t i = windows_.size(); i-- > 0;) {
+    const Window window = windows_[i];
+    if (window.rom == nullptr || window.rom < data || window.rom >= data + size) continue;
+    windows_.erase(windows_.begin() + static_cast<std::ptrdiff_t>(i));
+    map_changed(window.base, window.size);
+  }
 }
 
 void PhysicalMemory::set_shadow(u64 page_address, Shadow shadow) {

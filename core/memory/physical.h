@@ -9,6 +9,7 @@
 // unmapped writes are lost. Unsupported: SMRAM (system management mode does not exist).
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <string>
 #include <vector>
@@ -42,6 +43,27 @@ class PortSpace {
   virtual void port_out(u16 port, u32 value, unsigned size) = 0;
 };
 
+// Memory of a device that the CPU may reach without asking the device, such as video memory. Each page has a
+// mark that is set whenever the page may be written; marks are the host's (what to draw), not machine state.
+class DirectMemory {
+ public:
+  // `bytes` outlives the object; `size` is a multiple of the page size.
+  DirectMemory(u8* bytes, u64 size)
+      : bytes_(bytes), size_(size), marks_(static_cast<std::size_t>(size >> kPageShift), 1) {}
+  u8* bytes() const { return bytes_; }
+  u64 size() const { return size_; }
+  void mark(u64 offset) { marks_[static_cast<std::size_t>(offset >> kPageShift)] = 1; }
+  void mark_all() { std::fill(marks_.begin(), marks_.end(), u8{1}); }
+  // Moves the marks to `out`; false when there are none. Whoever takes them must then call
+  // Cpu::drop_write_tags_of(), so that later writes are seen.
+  bool take_marks(std::vector<u8>& out);
+
+ private:
+  u8* bytes_;
+  u64 size_;
+  std::vector<u8> marks_;
+};
+
 class PhysicalMemory {
  public:
   // `ram` has `size` bytes (a multiple of 4 KiB), page-aligned, zeroed by the owner.
@@ -73,8 +95,15 @@ class PhysicalMemory {
   // `priority`, then RAM loses.
   void map_movable(u64 base, u64 size, MmioDevice& device, const std::string& name, unsigned priority);
   void unmap_mmio(const MmioDevice& device);
+  // Lets [offset, offset + size) of a device's window be plain memory, `memory` from `at` on; size 0 ends that.
+  // Offsets and sizes are in whole pages. A page that another window overlaps still asks the device.
+  void set_direct(const MmioDevice& device, u64 offset, u64 size, DirectMemory* memory, u64 at);
+  // Whether an address is plain memory of a device: code there is never cached.
+  bool is_direct(u64 address) const { return direct_page(gate(address)) != nullptr; }
   // Maps read-only bytes (a ROM); writes are ignored. `data` must outlive the map.
   Result<void> map_rom(u64 base, const u8* data, u64 size, const std::string& name);
+  // Takes away every map_rom() of bytes within [data, data + size).
+  void unmap_rom(const u8* data, u64 size);
   // PAM-style control of one 4 KiB page under 1 MiB: what reads and writes reach.
   enum class Shadow : u8 { kRam, kRamReadOnly, kRomWriteRam, kRom };
   void set_shadow(u64 page_address, Shadow shadow);
@@ -98,6 +127,10 @@ class PhysicalMemory {
   }
   // Called when page kinds changed (shadow, MMIO, A20): translations held elsewhere must be dropped.
   void on_map_change(std::function<void()> listener) { map_change_ = std::move(listener); }
+  // Called when pages of a device changed what plain memory they are: translations to them must be dropped.
+  void on_direct_change(std::function<void(u64 base, u64 size)> listener) {
+    direct_change_ = std::move(listener);
+  }
   // Called once when a page gets its first code mark, so that write translations to it are dropped.
   void on_first_code(std::function<void(u64 page_address)> listener) { first_code_ = std::move(listener); }
 
@@ -120,6 +153,11 @@ class PhysicalMemory {
     const u8* rom;
     std::string name;
     unsigned priority;  // 0 = fixed
+    // Part that is plain memory.
+    DirectMemory* direct = nullptr;
+    u64 direct_offset = 0;
+    u64 direct_size = 0;
+    u64 direct_at = 0;
     bool contains(u64 address) const { return address - base < size; }
   };
   static constexpr u64 kNoRam = ~0ull;
@@ -133,7 +171,9 @@ class PhysicalMemory {
   // Whether RAM answers reads and writes at this address when no window does.
   u8 ram_rights(u64 address) const;
   bool page_has_window(u64 page_address) const;
+  bool covered_by_another(u64 page, const Window& window) const;
   const u8* rom_page(u64 address) const;
+  u8* direct_page(u64 address, bool write = false) const;
   void refresh_pages(u64 base, u64 size);
   static bool overlap(const Window& a, const Window& b) {
     return a.base < b.base + b.size && b.base < a.base + a.size;
@@ -149,12 +189,14 @@ class PhysicalMemory {
   u8* ram_;
   u64 ram_size_;
   bool a20_ = true;
+  bool has_direct_ = false;
   std::vector<Window> windows_;  // by priority, then base
   std::vector<u8> flags_;        // per RAM page
   std::vector<u32> code_;        // per RAM page
   std::vector<Shadow> shadow_;   // 256 pages under 1 MiB
   std::function<void(u64, u64)> code_write_;
   std::function<void()> map_change_;
+  std::function<void(u64, u64)> direct_change_;
   std::function<void(u64)> first_code_;
   std::function<void(u64, u64, unsigned, bool)> mmio_access_;
 };

@@ -104,6 +104,31 @@ void Tlb::drop_write_tags(u64 physical_page) {
   }
 }
 
+void Tlb::drop_write_tags_of(const u8* begin, u64 size) {
+  const auto first = reinterpret_cast<std::uintptr_t>(begin);
+  for (auto& table : data_) {
+    for (unsigned i = 0; i < kDataEntries; ++i) {
+      TlbEntry& entry = table[i];
+      const std::uintptr_t host = static_cast<std::uintptr_t>(entry.tag_read) + entry.addend;
+      if (host - first < size) entry.tag_write = absent_tag(i);
+    }
+  }
+}
+
+void Tlb::drop_translations_to(u64 base, u64 size) {
+  for (auto& table : data_) {
+    for (unsigned i = 0; i < kDataEntries; ++i) {
+      if (table[i].physical - base < size) clear(table[i], i);
+    }
+  }
+  for (auto& table : fetch_) {
+    for (unsigned i = 0; i < kFetchEntries; ++i) {
+      if (table[i].physical - base < size) clear(table[i], i);
+    }
+  }
+  fetch_changed();
+}
+
 void Tlb::save(StateWriter& out) const {
   for (const auto& table : data_) {
     for (unsigned i = 0; i < kDataEntries; ++i) {

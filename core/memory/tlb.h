@@ -59,6 +59,10 @@ class Tlb {
   void note_large_page(u64 linear, u8 page_shift) { large_regions_[region_slot(linear, page_shift)] = true; }
   // Drops write tags of a physical page in every mode (it now holds code). Host-side only: rights stay known.
   void drop_write_tags(u64 physical_page);
+  // The same for every page whose bytes lie in [begin, begin + size).
+  void drop_write_tags_of(const u8* begin, u64 size);
+  // Drops the translations to [base, base + size).
+  void drop_translations_to(u64 base, u64 size);
   // Host addends rebuilt after a restore, write tags where allowed and not code.
   void save(StateWriter& out) const;
   bool load(StateReader& in, PhysicalMemory& memory);

@@ -1,5 +1,9 @@
 #include "devices/pci/pci_device.h"
 
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
 #include "devices/pci/pci_bus.h"
 
 namespace lapwing {
@@ -34,7 +38,7 @@ PciDevice::PciDevice(PciBus& bus, u8 slot, u8 function, const PciIdentity& ident
   define(kInterruptLine, 1, 0, 0xFF);
   clearable_[kStatus] = static_cast<u8>(kStatusErrors);
   clearable_[kStatus + 1] = static_cast<u8>(kStatusErrors >> 8);
-  for (unsigned i = 0; i < kBars; ++i) {
+  for (unsigned i = 0; i <= kRomWindow; ++i) {
     windows_[i].owner = this;
     windows_[i].index = i;
   }
@@ -116,8 +120,9 @@ void PciDevice::config_write(u8 offset, u32 value, unsigned size) {
   }
   if (inside(offset, msi_offset_, MsiCapability::kSize)) msi_->write(offset - msi_offset_, value, size);
   if (inside(offset, msix_offset_, MsixCapability::kSize)) msix_->write(offset - msix_offset_, value, size);
-  const bool moves =
-      offset < pci::kCommand + 2 || (offset >= pci::kBar0 && offset < pci::kBar0 + pci::kBars * 4);
+  const bool moves = offset < pci::kCommand + 2 ||
+                     (offset >= pci::kBar0 && offset < pci::kBar0 + pci::kBars * 4) ||
+                     (offset >= pci::kExpansionRom && offset < pci::kExpansionRom + 4);
   if (moves) update_windows();
   drive_intx();
   config_changed(offset, size);
@@ -137,6 +142,7 @@ u64 PciDevice::bar_base(unsigned index) const {
 
 // Where the guest wants a window to be, 0 = nowhere. All ones is what sizing writes, not an address.
 u64 PciDevice::wanted_base(const Window& window) const {
+  if (window.index == kRomWindow) return wanted_rom_base(window);
   const auto offset = static_cast<u8>(pci::kBar0 + window.index * 4);
   const u16 enable = window.kind == BarKind::kIo ? pci::kCommandIo : pci::kCommandMemory;
   if (window.kind == BarKind::kNone || (command() & enable) == 0) return 0;
@@ -148,6 +154,23 @@ u64 PciDevice::wanted_base(const Window& window) const {
   const u64 top = window.kind == BarKind::kMemory64 ? 1ull << kPhysicalAddressBits : 1ull << 32;
   if (window.kind == BarKind::kMemory64) base |= u64{field(static_cast<u8>(offset + 4), 4)} << 32;
   return base >= top - window.size ? 0 : base;
+}
+
+u64 PciDevice::wanted_rom_base(const Window& window) const {
+  const u32 value = field(pci::kExpansionRom, 4);
+  const bool on = (value & pci::kRomEnable) != 0 && (command() & pci::kCommandMemory) != 0;
+  if (window.size == 0 || !on) return 0;
+  const u64 base = value & pci::kRomMask;
+  return base >= (1ull << 32) - window.size ? 0 : base;
+}
+
+void PciDevice::set_rom(std::vector<u8> image) {
+  constexpr std::size_t kLeast = 2048;
+  rom_ = std::move(image);
+  rom_.resize(std::bit_ceil(std::max(rom_.size(), kLeast)), 0xFF);
+  windows_[kRomWindow].kind = BarKind::kMemory32;
+  windows_[kRomWindow].size = rom_.size();
+  define(pci::kExpansionRom, 4, 0, static_cast<u32>(size_mask(rom_.size())) | pci::kRomEnable);
 }
 
 void PciDevice::update_windows() {
@@ -177,6 +200,7 @@ void PciDevice::map(Window& window, u64 base) {
     if (!bus_.ports().claim(first, count, window, std::string(name()), 4, trace_id_).ok()) return;
   } else {
     bus_.memory().map_movable(base, window.size, window, std::string(name()), 1u + slot_ * 8u + function_);
+    if (window.memory != nullptr) bus_.memory().set_direct(window, 0, window.size, window.memory, 0);
   }
   window.mapped_at = base;
 }
@@ -208,12 +232,18 @@ bool PciDevice::in_msix_pba(unsigned bar, u64 offset) const {
 }
 
 u64 PciDevice::window_read(unsigned bar, u64 offset, unsigned size) {
+  if (bar == kRomWindow) {
+    u64 value = 0;
+    std::memcpy(&value, rom_.data() + offset, size);
+    return value;
+  }
   if (in_msix_table(bar, offset)) return msix_->table_read(offset - msix_layout_.table_offset, size);
   if (in_msix_pba(bar, offset)) return msix_->pba_read(offset - msix_layout_.pba_offset, size);
   return bar_read(bar, offset, size);
 }
 
 void PciDevice::window_write(unsigned bar, u64 offset, u64 value, unsigned size) {
+  if (bar == kRomWindow) return;
   if (in_msix_table(bar, offset)) return msix_->table_write(offset - msix_layout_.table_offset, value, size);
   if (!in_msix_pba(bar, offset)) bar_write(bar, offset, value, size);
 }

@@ -1,11 +1,12 @@
 // Base of every PCI function: its 256-byte configuration space, base address registers that map and unmap as
 // the guest moves them, the INTx pin, the capability list, MSI and MSI-X. PCI Local Bus Specification 3.0,
-// chapter 6. Unsupported: expansion ROM, power management capability, parity and system error reporting,
+// chapter 6. Unsupported: power management capability, parity and system error reporting,
 // BIST.
 #pragma once
 
 #include <array>
 #include <string>
+#include <vector>
 
 #include "devices/device.h"
 #include "devices/interrupt/msi.h"
@@ -42,6 +43,10 @@ class PciDevice : public Device {
   u32 config_read(u8 offset, unsigned size);
   void config_write(u8 offset, u32 value, unsigned size);
 
+  // Gives the function an expansion ROM; firmware copies it from where it maps it. At most 16 MiB.
+  void set_rom(std::vector<u8> image);
+  const std::vector<u8>& rom() const { return rom_; }
+
   // Power-on state of the configuration space; derived devices reset their own registers and call this.
   void reset() override;
   void save(StateWriter& out) const override;
@@ -53,6 +58,8 @@ class PciDevice : public Device {
   // For constructors: the register layout. Bits outside `writable` are read-only.
   void define(u8 offset, unsigned size, u32 reset_value, u32 writable);
   void define_bar(unsigned index, BarKind kind, u64 size, bool prefetchable = false);
+  // Makes the whole of a memory BAR plain memory of the device.
+  void define_bar_memory(unsigned index, DirectMemory& memory) { windows_[index].memory = &memory; }
   void define_interrupt_pin(u8 pin);
   // Appends a capability of `size` bytes and returns its offset; bytes from offset + 2 are the caller's to
   // define().
@@ -91,6 +98,7 @@ class PciDevice : public Device {
     BarKind kind = BarKind::kNone;
     u64 size = 0;
     u64 mapped_at = 0;  // 0 = not mapped
+    DirectMemory* memory = nullptr;
   };
 
   u64 window_read(unsigned bar, u64 offset, unsigned size);
@@ -98,6 +106,7 @@ class PciDevice : public Device {
   bool in_msix_table(unsigned bar, u64 offset) const;
   bool in_msix_pba(unsigned bar, u64 offset) const;
   u64 wanted_base(const Window& window) const;
+  u64 wanted_rom_base(const Window& window) const;
   void update_windows();
   void unmap(Window& window);
   void map(Window& window, u64 base);
@@ -111,7 +120,9 @@ class PciDevice : public Device {
   std::array<u8, pci::kConfigSize> reset_{};
   std::array<u8, pci::kConfigSize> writable_{};
   std::array<u8, pci::kConfigSize> clearable_{};  // write 1 to clear
-  std::array<Window, pci::kBars> windows_;
+  static constexpr unsigned kRomWindow = pci::kBars;
+  std::array<Window, pci::kBars + 1> windows_;  // the last is the expansion ROM's
+  std::vector<u8> rom_;
   u8 last_capability_ = 0;
   u8 next_capability_ = pci::kFirstDeviceSpecific;
   MsiCapability* msi_ = nullptr;

@@ -19,6 +19,7 @@ enum Reg : u8 {
   kBar0 = 0x10,
   kSubsystemVendorId = 0x2C,
   kSubsystemId = 0x2E,
+  kExpansionRom = 0x30,
   kCapabilities = 0x34,
   kInterruptLine = 0x3C,
   kInterruptPin = 0x3D,
@@ -47,6 +48,10 @@ constexpr u32 kBarMemory64 = 2 << 1;
 constexpr u32 kBarPrefetchable = 1 << 3;
 constexpr u32 kBarIoMask = ~3u;
 constexpr u32 kBarMemoryMask = ~15u;
+
+// Expansion ROM base address register (6.2.5.2).
+constexpr u32 kRomEnable = 1 << 0;
+constexpr u32 kRomMask = ~0x7FFu;
 
 constexpr u8 kMultifunction = 0x80;
 
