@@ -186,6 +186,7 @@ Result<void> set_key(MachineConfig& config, Extras& extras, std::string_view key
   if (key == "rtc") return set_number(key, value, 0, kMax, config.rtc_seconds);
   if (key == "seed") return set_number(key, value, 0, kMax, config.seed);
   if (key == "apic") return set_switch(key, value, config.apic);
+  if (key == "vga") return set_choice(key, value, "none", "std", config.vga);
   if (key == "hpet") return set_switch(key, value, config.hpet);
   if (key == "no_reboot") return set_switch(key, value, config.no_reboot);
   if (key == "serial") return set_small(key, value, 0, kMaxUarts, config.uarts);

@@ -7,6 +7,7 @@
 //   cmdline=TEXT      of the kernel (the rest of the line)         device=NAME[,property=value]... repeatable
 //   boot=order=LETTERS,menu=on...   fw_cfg=name=NAME,string=TEXT   uuid=UUID        (boot_options.h)
 //   drive=id=NAME,...  and the devices on drives (storage_config.h)
+//   vga=std|none      a VGA on the PCI bus (default none)
 #pragma once
 
 #include <optional>
@@ -50,6 +51,7 @@ struct MachineConfig {
   std::vector<FirmwareFile> firmware_files;
   Uuid uuid{};
   bool firmware_on_serial = true;
+  bool vga = false;
   std::vector<IsaDeviceConfig> devices;
   std::optional<std::string> jit;  // accel=jit: generated code, with these options of its translator
   std::string text;                // as given, for the input log

@@ -387,6 +387,10 @@ Result<std::string> Machine::query(std::string_view command) {
   if (word == "hash") return hex(hash(), 16);
   if (word == "registers") return registers_text();
   if (word == "stats") return stats_json();
+  if (word == "screen") {
+    if (board_->screen() == nullptr) return Error{"this machine has no screen"};
+    return board_->screen()->text();
+  }
   if (word == "state") {
     const std::string_view what = next_word(rest);
     if (what.empty()) return state_summary();
@@ -408,8 +412,8 @@ Result<std::string> Machine::query(std::string_view command) {
   }
   return Error{
       "unknown question '" + std::string(command) +
-      "'; known: hash, registers, stats, state, state interrupts, x, xp, disassemble, info pic|ioapic|lapic|"
-      "irq|registers|mem|mtree|hpet|pci"};
+      "'; known: hash, registers, screen, stats, state, state interrupts, x, xp, disassemble, info pic|ioapic|lapic|"
+      "irq|registers|mem|mtree|hpet|pci|vga"};
 }
 
 }  // namespace lapwing

@@ -88,7 +88,9 @@ void BlockCache::set_region(Block& block, Region* region) {
 
 Block* BlockCache::build(u64 physical, const ModeKey& mode, u64 second_page) {
   const u8* page = memory_.readable_page(physical);
-  if (page == nullptr) return nullptr;
+  // Plain memory of a device changes unseen.
+  if (page == nullptr || memory_.is_direct(physical)) return nullptr;
+  if (second_page != kNoSecondPage && memory_.is_direct(second_page)) return nullptr;
   if (used_blocks_ == kArenaBlocks || used_instructions_ + kMaxBlockInstructions + 2 > kArenaInstructions)
     flush();
 

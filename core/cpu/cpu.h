@@ -127,6 +127,8 @@ class Cpu final : public CpuPins, public Saveable {
   // CR3 changes: reloads PDPTEs under PAE (false = #GP raised) and flushes as SDM vol. 3 demands.
   bool set_cr3(u64 value);
   void drop_write_tags(u64 physical_page) { tlb_.drop_write_tags(physical_page); }
+  void drop_write_tags_of(const u8* begin, u64 size) { tlb_.drop_write_tags_of(begin, size); }
+  void drop_translations_to(u64 base, u64 size) { tlb_.drop_translations_to(base, size); }
 
   // For handlers that halt, yield, or need the run loop to look for events (kAttrLeave rows already do the
   // last).
@@ -220,6 +222,7 @@ class Cpu final : public CpuPins, public Saveable {
   bool find_second_page(u64 linear, u64& second_page);
   void retire_executed();
   void refresh_stamp();
+  void restore_write_tag(u64 linear, AccessMode mode, const u8* page);
   bool locate(u64 linear, unsigned size, AccessType type, bool stack, AccessMode mode, HostPointer& out);
   bool locate_page(u64 linear, AccessType type, AccessMode mode, u64& physical);
   void fill_entry(u64 linear, AccessMode mode, const Translation& found);

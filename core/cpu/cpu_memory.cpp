@@ -163,6 +163,15 @@ bool Cpu::locate_page(u64 linear, AccessType type, AccessMode mode, u64& physica
   return true;
 }
 
+// Lets stores to a page go directly again after its mark or its code was taken away.
+void Cpu::restore_write_tag(u64 linear, AccessMode mode, const u8* page) {
+  TlbEntry& entry = tlb_.data(mode)[Tlb::index_of(linear)];
+  const u64 tag = page_of(linear);
+  const bool same = entry.tag_read == tag && entry.write_allowed != 0 &&
+                    static_cast<std::uintptr_t>(tag) + entry.addend == reinterpret_cast<std::uintptr_t>(page);
+  if (same && !page_watched(linear)) entry.tag_write = tag;
+}
+
 // Finds [linear, linear + size), which lies in one page.
 bool Cpu::locate(u64 linear, unsigned size, AccessType type, bool stack, AccessMode mode, HostPointer& out) {
   if (state.code64() && !is_canonical(linear)) return raise_address(stack);
@@ -183,7 +192,10 @@ bool Cpu::locate(u64 linear, unsigned size, AccessType type, bool stack, AccessM
   }
   if (!write || page == nullptr) return true;
   const u32 code = memory.code_bits(out.physical);
-  if (code == 0) return true;
+  if (code == 0) {
+    restore_write_tag(linear, mode, page);
+    return true;
+  }
   const u64 first = (out.physical & kPageMask) >> 7;
   const u64 last = ((out.physical & kPageMask) + size - 1) >> 7;
   for (u64 piece = first; piece <= last; ++piece) {
