@@ -59,7 +59,7 @@ struct Options {
   std::vector<std::string> fails;
   std::vector<u64> stops;
   std::vector<std::string> queries;
-  std::string record, replay, save, restore;
+  std::string record, replay, save, restore, screenshot;
   u64 max = kNever;
   u64 timeout_ns = kNever;
   u64 hash_every = 0;
@@ -122,7 +122,7 @@ void parse(Options& options, const std::string& argument) {
   const std::size_t equals = argument.find('=');
   if (equals == std::string::npos) usage("'" + argument + "' is not key=value");
   const std::string key = argument.substr(0, equals), value = argument.substr(equals + 1);
-  if (key == "kernel" || key == "initrd" || key == "bios")
+  if (key == "kernel" || key == "initrd" || key == "bios" || key == "vgabios")
     options.files.push_back({key, value});
   else if (key == "fw_cfg_file")
     options.files.push_back({"fw_cfg", value});
@@ -162,6 +162,8 @@ void parse(Options& options, const std::string& argument) {
     options.save = value;
   else if (key == "restore")
     options.restore = value;
+  else if (key == "screenshot")
+    options.screenshot = value;
   else
     options.machine += argument + "\n";
 }
@@ -182,6 +184,7 @@ class Host {
   int finish(int status);
   void print_profile() const;
   void print_trace();
+  std::vector<u8> picture();
   void type(const std::string& text);
   int status_of(Stop stop) const;
 
@@ -383,6 +386,21 @@ void Host::print_trace() {
   }
 }
 
+// The screen as a portable pixmap.
+std::vector<u8> Host::picture() {
+  machine_->update_screen(machine_->clock().now_ns());
+  const Screen* screen = machine_->screen();
+  if (screen == nullptr) usage("screenshot= needs vga=std");
+  const PictureMode& mode = screen->mode();
+  const std::string header =
+      "P6\n" + std::to_string(mode.width) + " " + std::to_string(mode.height) + "\n255\n";
+  std::vector<u8> file(header.begin(), header.end());
+  for (const u32 pixel : screen->pixels()) {
+    for (unsigned shift = 0; shift < 24; shift += 8) file.push_back(static_cast<u8>(pixel >> shift));
+  }
+  return file;
+}
+
 int Host::finish(int status) {
   const double seconds = static_cast<double>(std::clock() - start_) / CLOCKS_PER_SEC;
   if (options_.trace_irq > 0) print_trace();
@@ -392,6 +410,7 @@ int Host::finish(int status) {
     const Result<std::string> answer = machine_->query(query);
     std::fprintf(stderr, "%s\n", answer.ok() ? answer.value().c_str() : answer.error().c_str());
   }
+  if (!options_.screenshot.empty()) write_file(options_.screenshot, picture());
   if (!options_.record.empty()) write_file(options_.record, *machine_->recorded_log());
   if (!options_.save.empty()) {
     if (disks_.any_direct()) usage("save= needs disks without snapshot=off");
