@@ -73,6 +73,7 @@ Result<void> Machine::build(u8* video) {
   }
   if (Result<void> built = board_->build(pins); !built.ok()) return built;
   for (unsigned index = 0; index < config_.cpus; ++index) cpus_[index]->attach(board_->interrupt_unit(index));
+  cpus_[0]->attach(board_->fpu_error_pins());
 
   memory_.on_mmio_access(
       [this](u64 address, u64 value, unsigned, bool write) { board_->note_mmio(address, value, write); });

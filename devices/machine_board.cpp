@@ -97,7 +97,8 @@ void Board::build_interrupt_controllers(const std::vector<CpuPins*>& pins) {
                                  .bootstrap = cpu == 0,
                                  .present = config_.apic,
                                  .x2apic = config_.cpu.has(Feature::X2APIC),
-                                 .tsc_deadline = config_.cpu.has(Feature::TSC_DEADLINE)};
+                                 .tsc_deadline = config_.cpu.has(Feature::TSC_DEADLINE),
+                                 .reserved_addresses = ~config_.cpu.physical_mask()};
     local_apics_.push_back(std::make_unique<LocalApic>(config, clock_, trace_, *pins[i], *messages_, *pic_));
     messages_->attach(*local_apics_.back());
     pic_output_.attach(*local_apics_.back());
@@ -252,6 +253,9 @@ void Board::build_firmware() {
 }
 
 void Board::build_legacy() {
+  fpu_error_ = std::make_unique<FpuError>(pin(FpuError::kIrq, DeviceId::kCpu));
+  add(*fpu_error_);
+  claim(FpuError::kPort, 1, *fpu_error_, "fpu_error", 1, DeviceId::kNone);
   i8042_ = std::make_unique<I8042>(clock_, pin(kKeyboardIrq, DeviceId::kI8042),
                                    pin(kMouseIrq, DeviceId::kI8042), static_cast<SystemControl&>(*this));
   add(*i8042_);

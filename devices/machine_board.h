@@ -16,6 +16,7 @@
 #include "devices/firmware/memory_map.h"
 #include "devices/firmware/platform.h"
 #include "devices/input/i8042.h"
+#include "devices/interrupt/fpu_error.h"
 #include "devices/interrupt/ioapic.h"
 #include "devices/interrupt/local_apic.h"
 #include "devices/interrupt/pic8259.h"
@@ -75,6 +76,7 @@ class Board final : private SystemControl {
   Result<void> build(const std::vector<CpuPins*>& pins);
   PortBus& ports() { return ports_; }
   InterruptUnit& interrupt_unit(unsigned cpu) { return *local_apics_[cpu]; }
+  FpuErrorPins& fpu_error_pins() { return *fpu_error_; }
 
   // Power-on reset of every chip.
   void reset();
@@ -177,6 +179,7 @@ class Board final : private SystemControl {
   std::unique_ptr<Pit8254> pit_;
   std::unique_ptr<CmosRtc> rtc_;
   std::unique_ptr<FwCfg> fw_cfg_;
+  std::unique_ptr<FpuError> fpu_error_;
   std::unique_ptr<I8042> i8042_;
   std::unique_ptr<SystemControlPort> system_control_;
   std::vector<std::unique_ptr<Uart16550>> uarts_;

@@ -40,6 +40,9 @@ Cpu::Cpu(const Wiring& wiring)
       index(wiring.index),
       cpu_count(wiring.cpu_count),
       blocks_(wiring.blocks),
+      paging_features_{.physical_mask = wiring.model.physical_mask(),
+                       .pse36 = wiring.model.has(Feature::PSE36),
+                       .gib_pages = wiring.model.has(Feature::PDPE1GB)},
       scratch_block_(std::make_unique<Block>()) {
   view.cpu = this;
   ASSERT(reinterpret_cast<u8*>(&view) == reinterpret_cast<u8*>(&state) + sizeof state);
@@ -148,9 +151,18 @@ void Cpu::refresh_stamp() {
   link_stamp_ = blocks_.new_stamp();
 }
 
+// With CR4.VME or CR4.PVI a program of CPL 3 and IOPL < 3 has a virtual interrupt flag; while it is set, a
+// virtual interrupt pending is #GP (SDM vol. 3, "Interrupt and Exception Handling in Virtual-8086 Mode").
+bool Cpu::virtual_interrupt_due() const {
+  constexpr u64 kBoth = rflags::kVif | rflags::kVip;
+  if ((state.rflags_rest & kBoth) != kBoth || state.cpl != 3) return false;
+  if ((state.rflags_rest & rflags::kIopl) == rflags::kIopl) return false;
+  return (state.cr4 & (state.v8086() ? cr4::kVme : cr4::kPvi)) != 0;
+}
+
 bool Cpu::needs_step() const {
-  return (state.rflags_rest & (rflags::kTf | rflags::kRf)) != 0 || state.interrupt_shadow ||
-         breakpoints_enabled(state);
+  return virtual_interrupt_due() || (state.rflags_rest & (rflags::kTf | rflags::kRf)) != 0 ||
+         state.interrupt_shadow || breakpoints_enabled(state);
 }
 
 void Cpu::run_blocks() {
@@ -209,6 +221,10 @@ void Cpu::step() {
   u64 linear;
   u64 physical;
   interruption_ = Interruption::kNone;
+  if (virtual_interrupt_due()) {
+    raise_gp(0);
+    return deliver_fault();
+  }
   if (!fetch_address(linear)) return deliver_fault();
   const bool breaks = at_code_breakpoint(linear);
   const bool in_shadow = state.interrupt_shadow;
@@ -241,7 +257,9 @@ void Cpu::step() {
   if (had_rf && op != Op::IRET && !in_new_task_ && !unfinished) state.rflags_rest &= ~rflags::kRf;
   // Loading SS loses the single-step trap and delays the others (SDM vol. 2, "MOV").
   const bool loaded_ss = state.interrupt_shadow && state.shadow_is_mov_ss;
-  if (step_trap_due(trap_flag) && !loaded_ss) pending_debug_ |= dr6::kBs;
+  const bool branched = !repeats && state.rip != wrap_rip(start + scratch_[0].length);
+  const bool passed_over = (state.debugctl & debugctl::kBtf) != 0 && !branched;
+  if (step_trap_due(trap_flag) && !loaded_ss && !passed_over) pending_debug_ |= dr6::kBs;
 }
 
 void Cpu::handle_interruption(const Instruction& in) {
@@ -250,10 +268,18 @@ void Cpu::handle_interruption(const Instruction& in) {
   if (!in_new_task_) state.rip = current_rip(in);
   if (interruption_ == Interruption::kSlow) {
     run_slow(in);
+  } else if (interruption_ == Interruption::kWait) {
+    halt();
   } else {
     if (slow_mode_) pending_debug_ = debug_before_slow_;
     deliver_fault();
   }
+}
+
+bool Cpu::report_fpu_error() {
+  if (fpu_pins_ == nullptr || fpu_pins_->report_error()) return true;
+  interruption_ = Interruption::kWait;
+  return false;
 }
 
 // Runs one instruction alone with access to everything: MMIO, code pages, watched pages.
@@ -275,6 +301,7 @@ void Cpu::run_slow(const Instruction& in) {
 
 void Cpu::deliver_fault() {
   Fault first = fault_;
+  if (first.vector == kDB) state.debugctl &= ~debugctl::kBtf;
   if (++deliveries_ > kMaxDeliveriesWithoutProgress) leave_ = true;
   const bool was_slow = slow_mode_;
   slow_mode_ = true;

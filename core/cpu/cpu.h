@@ -32,6 +32,7 @@ struct Fault {
 enum class Interruption : u8 {
   kNone,
   kFault,  // fault_ holds it; the instruction had no effect
+  kWait,   // it waits for an interrupt and is tried again then
   kSlow,   // the instruction needs MMIO, a code page or a watchpoint: run it alone in slow mode
 };
 
@@ -55,6 +56,8 @@ class Cpu final : public CpuPins, public Saveable {
 
   // The local APIC (or the adapter for a machine without one); set once, before the first run.
   void attach(InterruptUnit& unit) { unit_ = &unit; }
+  // Without these pins x87 errors are ignored while CR0.NE = 0.
+  void attach(FpuErrorPins& pins) { fpu_pins_ = &pins; }
 
   // RESET: power-on state of SDM vol. 3 table "IA-32 and Intel 64 Processor States Following Power-up, Reset,
   // or INIT".
@@ -129,6 +132,12 @@ class Cpu final : public CpuPins, public Saveable {
   void drop_write_tags(u64 physical_page) { tlb_.drop_write_tags(physical_page); }
   void drop_write_tags_of(const u8* begin, u64 size) { tlb_.drop_write_tags_of(begin, size); }
   void drop_translations_to(u64 base, u64 size) { tlb_.drop_translations_to(base, size); }
+
+  // An x87 error met while CR0.NE = 0. False: the instruction waits for an interrupt.
+  bool report_fpu_error();
+  void note_fpu_error() {
+    if (fpu_pins_ != nullptr && (state.cr0 & cr0::kNe) == 0) fpu_pins_->error_recorded();
+  }
 
   // For handlers that halt, yield, or need the run loop to look for events (kAttrLeave rows already do the
   // last).
@@ -208,6 +217,7 @@ class Cpu final : public CpuPins, public Saveable {
   void take_nmi();
   void take_interrupt();
   bool needs_step() const;
+  bool virtual_interrupt_due() const;
   void step();
   void run_blocks();
   void handle_interruption(const Instruction& in);
@@ -235,12 +245,14 @@ class Cpu final : public CpuPins, public Saveable {
   bool page_watched(u64 linear) const;
 
   InterruptUnit* unit_ = nullptr;
+  FpuErrorPins* fpu_pins_ = nullptr;
   BlockCache& blocks_;
   GeneratedCode* generated_ = nullptr;
   Tlb tlb_;
   TlbEntry* tlb_entries_ = nullptr;  // of data_mode_
   AccessMode data_mode_ = AccessMode::kKernel;
   bool checks_alignment_ = false;  // CR0.AM, RFLAGS.AC and CPL 3
+  const PagingFeatures paging_features_;
   u64 pdptes_[4] = {};
   u64 rip_mask_ = 0xFFFF;
   u64 linear_mask_ = 0xFFFFFFFF;

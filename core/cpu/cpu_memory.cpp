@@ -110,7 +110,7 @@ bool Cpu::set_cr3(u64 value) {
   // always go.
   state.cr3 = (state.cr4 & cr4::kPcide) != 0 ? value & ~kNoFlush : value;
   if ((state.cr0 & cr0::kPg) != 0 && (state.cr4 & cr4::kPae) != 0 && !state.long_mode_active()) {
-    if (!load_pdptes(state, memory, pdptes_)) {
+    if (!load_pdptes(state, paging_features_, memory, pdptes_)) {
       state.cr3 = old;
       return raise_gp(0);
     }
@@ -155,7 +155,8 @@ bool Cpu::locate_page(u64 linear, AccessType type, AccessMode mode, u64& physica
     physical = entry.physical | (linear & kPageMask);
     return true;
   }
-  Translation found = walk(state, pdptes_, memory, {.linear = linear, .type = type, .mode = mode});
+  Translation found =
+      walk(state, paging_features_, pdptes_, memory, {.linear = linear, .type = type, .mode = mode});
   if (!found.ok) return raise_page_fault(linear, found.error_code);
   found.physical = memory.gate(found.physical);
   physical = found.physical;
@@ -322,8 +323,8 @@ bool Cpu::translate_fetch(u64 linear, u64& physical) {
     return true;
   }
   const AccessMode mode = user ? AccessMode::kUser : AccessMode::kKernel;
-  const Translation found =
-      walk(state, pdptes_, memory, {.linear = linear, .type = AccessType::kFetch, .mode = mode});
+  const Translation found = walk(state, paging_features_, pdptes_, memory,
+                                 {.linear = linear, .type = AccessType::kFetch, .mode = mode});
   if (!found.ok) return raise_page_fault(linear, found.error_code);
   physical = memory.gate(found.physical);
   if (entry.tag != Tlb::absent_tag(Tlb::index_of(linear))) tlb_.fetch_changed();
@@ -369,7 +370,7 @@ Block* Cpu::find_block() {
 }
 
 bool Cpu::probe_linear(u64 linear, u64& physical) const {
-  const Translation found = probe(state, pdptes_, memory, linear & linear_mask_);
+  const Translation found = probe(state, paging_features_, pdptes_, memory, linear & linear_mask_);
   physical = found.physical;
   return found.ok;
 }

@@ -14,6 +14,10 @@ constexpr u64 kEnables = 0xFF;
 constexpr u64 kGd = 1u << 13;
 }  // namespace dr7
 
+namespace debugctl {
+constexpr u64 kBtf = 1u << 1;
+}
+
 enum class BreakOn : u8 { kExecute = 0, kWrite = 1, kIo = 2, kReadWrite = 3 };
 
 // Breakpoints 0-3 whose condition is in `kinds` (bit n = BreakOn n) and whose range overlaps [address,

@@ -69,6 +69,7 @@ void Cpu::take_debug_trap() {
   trace.set_executing(static_cast<u8>(index), state.rip);
   trace.add(IrqEventKind::kCpuException, DeviceId::kCpu, {.vector = kDB, .cpu = static_cast<u8>(index)});
   state.dr[7] &= ~dr7::kGd;
+  state.debugctl &= ~debugctl::kBtf;
   slow_mode_ = true;
   block_ = nullptr;
   const Fault trap{.vector = kDB, .is_trap = true};

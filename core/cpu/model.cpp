@@ -1,6 +1,7 @@
 #include "core/cpu/model.h"
 
 #include <algorithm>
+#include <charconv>
 #include <initializer_list>
 #include <iterator>
 #include <vector>
@@ -32,11 +33,13 @@ constexpr F kSetQemu64[] = {F::LM, F::SYSCALL, F::LAHF_LM};
 constexpr F kSetCore2[] = {F::SSSE3, F::SS};
 constexpr F kSetNehalem[] = {F::SSE4_1, F::SSE4_2, F::RDTSCP};
 constexpr F kSetWestmere[] = {F::AES, F::PCLMULQDQ, F::PCID, F::INVTSC};
-constexpr F kSetLapwing[] = {
-    F::MOVBE,   F::XSAVE, F::RDRAND,    F::FSGSBASE,  F::TSC_ADJUST, F::BMI1,    F::SMEP,
-    F::BMI2,    F::ERMS,  F::INVPCID,   F::RDSEED,    F::ADX,        F::SMAP,    F::CLFLUSHOPT,
-    F::UMIP,    F::PKU,   F::FSRM,      F::SPEC_CTRL, F::STIBP,      F::SSBD,    F::ARCH_CAPABILITIES,
-    F::PDPE1GB, F::LZCNT, F::PREFETCHW, F::XSAVEOPT,  F::XSAVEC,     F::XGETBV1, F::BHI_CTRL};
+constexpr F kSetIvyBridge[] = {F::XSAVE, F::RDRAND, F::FSGSBASE, F::SMEP, F::ERMS, F::XSAVEOPT};
+constexpr F kSetHaswell[] = {F::MOVBE, F::BMI1, F::BMI2, F::INVPCID, F::LZCNT};
+constexpr F kSetSkylake[] = {F::RDSEED,     F::ADX,     F::SMAP,   F::PREFETCHW,
+                             F::CLFLUSHOPT, F::PDPE1GB, F::XSAVEC, F::XGETBV1};
+constexpr F kSetLapwing[] = {F::TSC_ADJUST, F::UMIP,  F::PKU,  F::FSRM,
+                             F::SPEC_CTRL,  F::STIBP, F::SSBD, F::ARCH_CAPABILITIES,
+                             F::BHI_CTRL};
 
 // A model = the sets up to `sets`, and its identification.
 struct ModelRow {
@@ -51,15 +54,22 @@ constexpr const char* kIntel = "GenuineIntel";
 constexpr const char* kAmd = "AuthenticAMD";
 // Family 6 model 0xFE is nobody's: no quirk or vulnerability list names it.
 constexpr ModelRow kModels[] = {
-    {"lapwing", kIntel, "Lapwing virtual CPU", 6, 0xFE, 1, 9},
-    {"max", kIntel, "Lapwing virtual CPU", 6, 0xFE, 1, 9},
+    {"lapwing", kIntel, "Lapwing virtual CPU", 6, 0xFE, 1, 12},
+    {"max", kIntel, "Lapwing virtual CPU", 6, 0xFE, 1, 12},
     {"base", kIntel, "Lapwing virtual CPU (base)", 6, 0xFE, 1, 5},
     {"qemu64", kAmd, "Lapwing virtual CPU (qemu64)", 15, 107, 1, 5},
     {"qemu32", kIntel, "Lapwing virtual CPU (qemu32)", 6, 6, 3, 4},
     {"kvm64", kIntel, "Lapwing virtual CPU (kvm64)", 15, 6, 1, 5},
+    {"kvm32", kIntel, "Lapwing virtual CPU (kvm32)", 15, 6, 1, 4},
+    {"Skylake-Client", kIntel, "Lapwing virtual CPU (Skylake)", 6, 94, 3, 11},
+    {"Haswell", kIntel, "Lapwing virtual CPU (Haswell)", 6, 60, 4, 10},
+    {"IvyBridge", kIntel, "Lapwing virtual CPU (Ivy Bridge)", 6, 58, 9, 9},
     {"Westmere", kIntel, "Lapwing virtual CPU (Westmere)", 6, 44, 1, 8},
     {"Nehalem", kIntel, "Lapwing virtual CPU (Nehalem)", 6, 26, 3, 7},
     {"core2duo", kIntel, "Lapwing virtual CPU (Core 2)", 6, 15, 11, 6},
+    {"Conroe", kIntel, "Lapwing virtual CPU (Core 2)", 6, 15, 3, 6},
+    {"Opteron_G1", kAmd, "Lapwing virtual CPU (Opteron)", 15, 6, 1, 5},
+    {"EPYC", kAmd, "Lapwing virtual CPU (EPYC)", 23, 1, 2, 11},
     {"pentium3", kIntel, "Lapwing virtual CPU (Pentium III)", 6, 8, 3, 3},
     {"pentium", kIntel, "Lapwing virtual CPU (Pentium)", 5, 4, 3, 2},
     {"486", kIntel, "Lapwing virtual CPU (486)", 4, 8, 0, 1},
@@ -86,7 +96,10 @@ CpuModel build(const ModelRow& row) {
   if (row.sets >= 6) add(model, kSetCore2);
   if (row.sets >= 7) add(model, kSetNehalem);
   if (row.sets >= 8) add(model, kSetWestmere);
-  if (row.sets >= 9) add(model, kSetLapwing);
+  if (row.sets >= 9) add(model, kSetIvyBridge);
+  if (row.sets >= 10) add(model, kSetHaswell);
+  if (row.sets >= 11) add(model, kSetSkylake);
+  if (row.sets >= 12) add(model, kSetLapwing);
   return model;
 }
 
@@ -124,6 +137,46 @@ std::string canonical(std::string_view text) {
   return result;
 }
 
+// Features and properties of QEMU's models that do not exist here: they can be switched off, not on.
+constexpr const char* kAbsent[] = {
+    "3dnow",    "3dnowext", "acpi",    "arat",     "avx",  "avx2",     "avx512f", "cid",     "clwb",
+    "dca",      "ds",       "ds-cpl",  "dtes64",   "est",  "f16c",     "fma",     "fma4",    "fxsr-opt",
+    "gfni",     "hle",      "ibpb",    "intel-pt", "la57", "md-clear", "mmxext",  "monitor", "mpx",
+    "npt",      "pbe",      "pcommit", "pdcm",     "pks",  "pmu",      "rdpid",   "rtm",     "sha-ni",
+    "smx",      "sse4a",    "svm",     "tm",       "tm2",  "topoext",  "vaes",    "vmx",     "waitpkg",
+    "wbnoinvd", "xop",      "xsaves",  "xtpr"};
+// Properties about the host or about the form of CPUID, without a meaning here.
+constexpr const char* kIgnored[] = {"check", "enforce", "host-phys-bits", "kvm", "l3-cache", "migratable"};
+
+template <std::size_t n>
+bool is_among(const char* const (&names)[n], std::string_view name) {
+  return std::find(std::begin(names), std::end(names), name) != std::end(names);
+}
+
+Result<void> set_physical_bits(CpuModel& model, std::string_view value) {
+  unsigned bits = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), bits);
+  if (error != std::errc() || end != value.data() + value.size() || bits < 32 ||
+      bits > kPhysicalAddressBits) {
+    return Error{"-cpu: phys-bits must be 32 to " + std::to_string(kPhysicalAddressBits)};
+  }
+  model.physical_bits = bits;
+  return {};
+}
+
+// vendor= and phys-bits=; `done` tells whether it was one of them.
+Result<void> apply_property(CpuModel& model, std::string_view name, std::string_view value, bool& done) {
+  done = true;
+  if (name == "phys-bits") return set_physical_bits(model, value);
+  if (name == "vendor") {
+    if (value.size() != 12) return Error{"-cpu: vendor must have 12 characters"};
+    model.vendor = value;
+    return {};
+  }
+  done = false;
+  return {};
+}
+
 Result<void> apply_switch(CpuModel& model, std::string_view word) {
   bool on = true;
   std::string name(word);
@@ -137,9 +190,11 @@ Result<void> apply_switch(CpuModel& model, std::string_view word) {
     name = canonical(word.substr(1));
   } else if (equals != std::string_view::npos) {
     const std::string_view value = word.substr(equals + 1);
-    on = value == "on";
+    on = value == "on" || value == "yes";
     name = canonical(word.substr(0, equals));
-    if (!on && value != "off") {
+    bool done = false;
+    if (Result<void> applied = apply_property(model, name, value, done); done) return applied;
+    if (!on && value != "off" && value != "no" && value != "yes") {
       return Error{"-cpu: '" + std::string(word) + "' must end in =on or =off"};
     }
   } else {
@@ -150,6 +205,8 @@ Result<void> apply_switch(CpuModel& model, std::string_view word) {
     model.set(static_cast<Feature>(i), on);
     return {};
   }
+  if (is_among(kIgnored, name) || (!on && is_among(kAbsent, name))) return {};
+  if (is_among(kAbsent, name)) return Error{"-cpu: this processor has no '" + name + "'"};
   return Error{"-cpu: no feature '" + name + "'; the nearest is '" +
                nearest(kFeatures, name, [](const FeatureInfo& f) { return std::string(f.text); }) + "'"};
 }
@@ -190,6 +247,8 @@ Result<CpuModel> make_cpu_model(std::string_view text) {
     if (!applied.ok()) return Error{applied.error()};
     rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 1);
   }
+  // INVPCID comes with PCIDs only.
+  if (!model.has(Feature::PCID)) model.set(Feature::INVPCID, false);
   if (model.has(Feature::ARCH_CAPABILITIES)) {
     model.words[static_cast<unsigned>(FeatureWord::kArchCapabilities)] = kNotVulnerable;
   }

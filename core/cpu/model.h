@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/memory/physical.h"
 #include "core/result.h"
 #include "core/types.h"
 
@@ -40,13 +41,17 @@ struct CpuModel {
   std::string brand;   // up to 48
   u32 family = 6, model = 0, stepping = 0;
   u32 words[static_cast<unsigned>(FeatureWord::kCount)] = {};
-  bool kvm_signature = false;  // hv=kvm
+  unsigned physical_bits = kPhysicalAddressBits;  // MAXPHYADDR
+  bool kvm_signature = false;                     // hv=kvm
+
+  u64 physical_mask() const { return (1ull << physical_bits) - 1; }
 
   bool has(Feature feature) const;
   void set(Feature feature, bool on);
 };
 
-// "NAME[,+f,-f,f=on|off,hv=kvm]"; the error names the word it does not know and the nearest known one.
+// "NAME[,+f,-f,f=on|off,vendor=,phys-bits=,hv=kvm]"; the error names the word it does not know and the
+// nearest known one.
 Result<CpuModel> make_cpu_model(std::string_view text);
 
 struct CpuidResult {

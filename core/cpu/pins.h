@@ -48,6 +48,17 @@ class InterruptUnit {
   virtual void init_reset() = 0;
 };
 
+// FERR# and IGNNE#: how x87 errors are reported with CR0.NE = 0 (SDM vol. 1, "Guidelines for Writing x87 FPU
+// Exception Handlers", DOS compatibility).
+class FpuErrorPins {
+ public:
+  virtual ~FpuErrorPins() = default;
+  // An unmasked error has been recorded.
+  virtual void error_recorded() = 0;
+  // A waiting instruction met it; true: IGNNE# lets it go on.
+  virtual bool report_error() = 0;
+};
+
 constexpr u64 kNoApicPage = ~0ull;
 
 }  // namespace lapwing

@@ -12,10 +12,8 @@ constexpr u64 kPresent = 1u << 0, kWritable = 1u << 1, kUser = 1u << 2, kAccesse
 }
 
 constexpr u64 kPhysicalMask = (1ull << kPhysicalAddressBits) - 1;
-// Bits 51:MAXPHYADDR must be zero.
-constexpr u64 kReservedHigh = ((1ull << 52) - 1) & ~kPhysicalMask;
 constexpr u64 kFrameMask = kPhysicalMask & ~kPageMask;
-constexpr u64 kPdpteReserved = 0x1E6 | kReservedHigh | (0xFFFull << 52);
+constexpr u64 kPdpteReserved = 0x1E6 | (0xFFFull << 52);
 constexpr unsigned kMaxLevels = 4;
 
 // The entries met on the way to a leaf, so that accessed bits are set only once the walk has succeeded.
@@ -36,10 +34,15 @@ struct Path {
 
 enum class WalkEnd : u8 { kLeaf, kNotPresent, kReserved };
 
-u64 reserved_bits(const CpuState& state) {
+// Bits 51:MAXPHYADDR must be zero.
+u64 reserved_high(const PagingFeatures& features) {
+  return ((1ull << 52) - 1) & ~features.physical_mask;
+}
+
+u64 reserved_bits(const CpuState& state, const PagingFeatures& features) {
   // PAE paging reserves what 4-level paging leaves to software.
   constexpr u64 kPaeReserved = 0x7FFull << 52;
-  return kReservedHigh | ((state.efer & efer::kNxe) != 0 ? 0 : entry_bit::kNoExecute) |
+  return reserved_high(features) | ((state.efer & efer::kNxe) != 0 ? 0 : entry_bit::kNoExecute) |
          (state.long_mode_active() ? 0 : kPaeReserved);
 }
 
@@ -51,18 +54,21 @@ void add_entry(Path& path, u64 address, u64 entry) {
   path.user = path.user && (entry & entry_bit::kUser) != 0;
 }
 
-WalkEnd walk_legacy(const CpuState& state, PhysicalMemory& memory, u64 linear, Path& path) {
+WalkEnd walk_legacy(const CpuState& state, const PagingFeatures& features, PhysicalMemory& memory, u64 linear,
+                    Path& path) {
   path.entry_size = 4;
   const u64 directory = (state.cr3 & 0xFFFFF000) + ((linear >> 22) & 0x3FF) * 4;
   const u64 pde = memory.read(directory, 4);
   if ((pde & entry_bit::kPresent) == 0) return WalkEnd::kNotPresent;
   add_entry(path, directory, pde);
   if ((pde & entry_bit::kLarge) != 0 && (state.cr4 & cr4::kPse) != 0) {
-    // PSE-36: bits 20:13 of the entry are address bits 39:32, bit 21 is reserved.
-    if (bit_of(pde, 21)) return WalkEnd::kReserved;
+    // PSE-36: bits 20:13 of the entry are address bits 39:32; bit 21 and what the address lacks are reserved.
+    const u64 frame = (pde & 0xFFC00000) | (((pde >> 13) & 0xFF) << 32);
+    if (bit_of(pde, 21) || (frame & ~(features.pse36 ? features.physical_mask : 0xFFFFFFFF)) != 0)
+      return WalkEnd::kReserved;
     path.large = true;
     path.offset_mask = (1ull << 22) - 1;
-    path.leaf_frame = (pde & 0xFFC00000) | (((pde >> 13) & 0xFF) << 32);
+    path.leaf_frame = frame;
     return WalkEnd::kLeaf;
   }
   const u64 table = (pde & 0xFFFFF000) + ((linear >> 12) & 0x3FF) * 4;
@@ -75,9 +81,9 @@ WalkEnd walk_legacy(const CpuState& state, PhysicalMemory& memory, u64 linear, P
 
 // Levels `level`..1 of 8-byte entries, starting at table `base`. Level 1 = page table, 2 = directory (2 MiB
 // pages), 3 = directory pointers (1 GiB pages in 4-level paging), 4 = PML4.
-WalkEnd walk_long(const CpuState& state, PhysicalMemory& memory, u64 linear, u64 base, unsigned level,
-                  Path& path) {
-  const u64 reserved = reserved_bits(state);
+WalkEnd walk_long(const CpuState& state, const PagingFeatures& features, PhysicalMemory& memory, u64 linear,
+                  u64 base, unsigned level, Path& path) {
+  const u64 reserved = reserved_bits(state, features);
   for (;; --level) {
     const unsigned shift = 12 + 9 * (level - 1);
     const u64 address = base + ((linear >> shift) & 0x1FF) * 8;
@@ -85,7 +91,7 @@ WalkEnd walk_long(const CpuState& state, PhysicalMemory& memory, u64 linear, u64
     if ((entry & entry_bit::kPresent) == 0) return WalkEnd::kNotPresent;
     if ((entry & reserved) != 0) return WalkEnd::kReserved;
     const bool large = level > 1 && (entry & entry_bit::kLarge) != 0;
-    if (large && level == 4) return WalkEnd::kReserved;
+    if (large && (level == 4 || (level == 3 && !features.gib_pages))) return WalkEnd::kReserved;
     add_entry(path, address, entry);
     path.no_execute = path.no_execute || (entry & entry_bit::kNoExecute) != 0;
     if (level == 1 || large) {
@@ -100,13 +106,14 @@ WalkEnd walk_long(const CpuState& state, PhysicalMemory& memory, u64 linear, u64
   }
 }
 
-WalkEnd walk_tables(const CpuState& state, const u64 (&pdptes)[4], PhysicalMemory& memory, u64 linear,
-                    Path& path) {
-  if ((state.cr4 & cr4::kPae) == 0) return walk_legacy(state, memory, linear, path);
-  if (state.long_mode_active()) return walk_long(state, memory, linear, state.cr3 & kFrameMask, 4, path);
+WalkEnd walk_tables(const CpuState& state, const PagingFeatures& features, const u64 (&pdptes)[4],
+                    PhysicalMemory& memory, u64 linear, Path& path) {
+  if ((state.cr4 & cr4::kPae) == 0) return walk_legacy(state, features, memory, linear, path);
+  if (state.long_mode_active())
+    return walk_long(state, features, memory, linear, state.cr3 & kFrameMask, 4, path);
   const u64 pdpte = pdptes[(linear >> 30) & 3];
   if ((pdpte & entry_bit::kPresent) == 0) return WalkEnd::kNotPresent;
-  return walk_long(state, memory, linear, pdpte & kFrameMask, 2, path);
+  return walk_long(state, features, memory, linear, pdpte & kFrameMask, 2, path);
 }
 
 u32 access_bits(const CpuState& state, const WalkRequest& request) {
@@ -160,14 +167,14 @@ void update_entries(PhysicalMemory& memory, Path& path, bool write) {
 
 }  // namespace
 
-Translation walk(CpuState& state, const u64 (&pdptes)[4], PhysicalMemory& memory,
-                 const WalkRequest& request) {
+Translation walk(CpuState& state, const PagingFeatures& features, const u64 (&pdptes)[4],
+                 PhysicalMemory& memory, const WalkRequest& request) {
   if ((state.cr0 & cr0::kPg) == 0) {
     return {.ok = true, .error_code = 0, .physical = request.linear, .writable = true, .global = false};
   }
   Path path;
   const u32 bits = access_bits(state, request);
-  switch (walk_tables(state, pdptes, memory, request.linear, path)) {
+  switch (walk_tables(state, features, pdptes, memory, request.linear, path)) {
     case WalkEnd::kNotPresent: return {.error_code = bits};
     case WalkEnd::kReserved: return {.error_code = bits | page_fault::kPresent | page_fault::kReserved};
     case WalkEnd::kLeaf: break;
@@ -187,19 +194,23 @@ Translation walk(CpuState& state, const u64 (&pdptes)[4], PhysicalMemory& memory
           .page_shift = static_cast<u8>(std::bit_width(path.offset_mask))};
 }
 
-Translation probe(const CpuState& state, const u64 (&pdptes)[4], PhysicalMemory& memory, u64 linear) {
+Translation probe(const CpuState& state, const PagingFeatures& features, const u64 (&pdptes)[4],
+                  PhysicalMemory& memory, u64 linear) {
   if ((state.cr0 & cr0::kPg) == 0) return {.ok = true, .physical = linear};
   Path path;
-  if (walk_tables(state, pdptes, memory, linear, path) != WalkEnd::kLeaf) return {};
+  if (walk_tables(state, features, pdptes, memory, linear, path) != WalkEnd::kLeaf) return {};
   return {.ok = true, .physical = path.leaf_frame | (linear & path.offset_mask)};
 }
 
-bool load_pdptes(const CpuState& state, PhysicalMemory& memory, u64 (&pdptes)[4]) {
+bool load_pdptes(const CpuState& state, const PagingFeatures& features, PhysicalMemory& memory,
+                 u64 (&pdptes)[4]) {
   u64 loaded[4];
   const u64 base = state.cr3 & 0xFFFFFFE0;
   for (unsigned i = 0; i < 4; ++i) {
     loaded[i] = memory.read(base + i * 8, 8);
-    if ((loaded[i] & entry_bit::kPresent) != 0 && (loaded[i] & kPdpteReserved) != 0) return false;
+    if ((loaded[i] & entry_bit::kPresent) != 0 &&
+        (loaded[i] & (kPdpteReserved | reserved_high(features))) != 0)
+      return false;
   }
   for (unsigned i = 0; i < 4; ++i) pdptes[i] = loaded[i];
   return true;

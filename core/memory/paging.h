@@ -33,11 +33,21 @@ struct WalkRequest {
   AccessMode mode;
 };
 
+// What page-table entries may hold, by CPU model.
+struct PagingFeatures {
+  u64 physical_mask = (1ull << kPhysicalAddressBits) - 1;  // MAXPHYADDR
+  bool pse36 = true;  // 40-bit addresses in 4 MiB entries of 2-level paging
+  bool gib_pages = true;
+};
+
 // Translates and sets accessed / dirty bits. Canonicality is the caller's to check.
-Translation walk(CpuState& state, const u64 (&pdptes)[4], PhysicalMemory& memory, const WalkRequest& request);
+Translation walk(CpuState& state, const PagingFeatures& features, const u64 (&pdptes)[4],
+                 PhysicalMemory& memory, const WalkRequest& request);
 // The same without side effects and without rights checks (debuggers, the view).
-Translation probe(const CpuState& state, const u64 (&pdptes)[4], PhysicalMemory& memory, u64 linear);
+Translation probe(const CpuState& state, const PagingFeatures& features, const u64 (&pdptes)[4],
+                  PhysicalMemory& memory, u64 linear);
 // Loads the four PAE page-directory-pointer entries from CR3; false when one has a reserved bit set (#GP).
-bool load_pdptes(const CpuState& state, PhysicalMemory& memory, u64 (&pdptes)[4]);
+bool load_pdptes(const CpuState& state, const PagingFeatures& features, PhysicalMemory& memory,
+                 u64 (&pdptes)[4]);
 
 }  // namespace lapwing

@@ -34,6 +34,7 @@ struct LocalApicConfig {
   bool present = true;  // false: a CPU without APIC; its INTR and NMI pins are LINT0 and LINT1
   bool x2apic = true;
   bool tsc_deadline = true;
+  u64 reserved_addresses = 0;  // bits of IA32_APIC_BASE beyond the CPU's MAXPHYADDR
 };
 
 // A set of vectors 0-255, as in ISR, IRR and TMR.

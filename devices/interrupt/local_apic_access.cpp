@@ -210,6 +210,7 @@ void LocalApic::mmio_write(u32 offset, u64 value, unsigned size) {
 bool LocalApic::write_apic_base(u64 value) {
   u64 reserved = ~(base::kAddressMask | base::Enable::kMask | base::Bootstrap::kMask | base::X2apic::kMask);
   if (!config_.x2apic) reserved |= base::X2apic::kMask;
+  reserved |= config_.reserved_addresses;
   if ((value & reserved) != 0) return false;
   const bool enable = base::Enable::get(value);
   const bool x2apic = base::X2apic::get(value);

@@ -42,7 +42,12 @@ u32 id_bits(const Cpu& cpu) {
 
 u32 max_basic_leaf(const CpuModel& model) {
   if (model.family < 6) return 1;
-  return model.has(Feature::XSAVE) ? kMaxBasicLeaf : (model.has(Feature::SSE4_1) ? 0xB : 6);
+  if (model.has(Feature::XSAVE)) return kMaxBasicLeaf;
+  if (model.has(Feature::SSE4_1) || model.has(Feature::X2APIC)) return 0xB;
+  u32 structured = 0;
+  for (const FeatureWord which : {FeatureWord::k7Ebx, FeatureWord::k7Ecx, FeatureWord::k7Edx})
+    structured |= model.words[static_cast<unsigned>(which)];
+  return structured != 0 ? 7 : 6;
 }
 
 CpuidResult features(Cpu& cpu) {
@@ -124,6 +129,9 @@ CpuidResult extended(const Cpu& cpu, u32 leaf) {
       u32 edx = word(cpu, FeatureWord::k80000001Edx);
       // Intel shows SYSCALL in 64-bit mode only.
       if (model.vendor == "GenuineIntel" && !cpu.state.code64()) edx &= ~(1u << 11);
+      // AMD repeats most of leaf 1.
+      constexpr u32 kRepeated = 0x0183F3FF;
+      if (model.vendor == "AuthenticAMD") edx |= word(cpu, FeatureWord::k1Edx) & kRepeated;
       return {signature(model), 0, word(cpu, FeatureWord::k80000001Ecx), edx};
     }
     case 0x80000002:
@@ -131,7 +139,7 @@ CpuidResult extended(const Cpu& cpu, u32 leaf) {
     case 0x80000004: return brand(cpu, leaf);
     case 0x80000006: return {0, 0, 4096u << 16 | 8u << 12 | 64, 0};
     case 0x80000007: return {0, 0, 0, word(cpu, FeatureWord::k80000007Edx)};
-    case 0x80000008: return {kPhysicalAddressBits | (model.has(Feature::LM) ? 48u << 8 : 32u << 8), 0, 0, 0};
+    case 0x80000008: return {model.physical_bits | (model.has(Feature::LM) ? 48u << 8 : 32u << 8), 0, 0, 0};
     default: return {};
   }
 }

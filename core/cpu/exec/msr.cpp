@@ -157,7 +157,7 @@ bool write_mtrr(Cpu& cpu, u32 index, u64 value) {
     return true;
   }
   const bool is_mask = (index & 1) != 0;
-  const u64 address = ((1ull << kPhysicalAddressBits) - 1) & ~0xFFFull;
+  const u64 address = cpu.model.physical_mask() & ~0xFFFull;
   const u64 allowed = address | (is_mask ? 0x800 : 0xFF);
   if ((value & ~allowed) != 0 || (!is_mask && (!valid_memory_type(value & 0xFF) || (value & 0xFF) == 7)))
     return false;

@@ -61,6 +61,7 @@ bool Operation::retire(u32 aborting) {
     status |= kC1;
   }
   if (context.unmasked(kFpAllExceptions)) {
+    if ((fpu_.status & kErrorSummary) == 0) cpu_.note_fpu_error();
     status |= kErrorSummary | kBusy;
     // Since the Pentium 4 the opcode is recorded for unmasked exceptions only (SDM vol. 1, 8.1.9.1).
     fpu_.opcode = static_cast<u16>(in_.imm & 0x7FF);

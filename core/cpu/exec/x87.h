@@ -54,7 +54,8 @@ inline bool check_available(Cpu& cpu) {
   return (cpu.state.cr0 & (cr0::kEm | cr0::kTs)) == 0 || cpu.raise(kNM);
 }
 inline bool check_pending(Cpu& cpu) {
-  return (cpu.state.fpu.status & kErrorSummary) == 0 || (cpu.state.cr0 & cr0::kNe) == 0 || cpu.raise(kMF);
+  if ((cpu.state.fpu.status & kErrorSummary) == 0) return true;
+  return (cpu.state.cr0 & cr0::kNe) == 0 ? cpu.report_fpu_error() : cpu.raise(kMF);
 }
 
 // One instruction at work on the stack. Nothing of the state changes before retire(), after which the handler
