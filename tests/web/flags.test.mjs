@@ -210,3 +210,29 @@ test("compare's stops ascend to the end, and its diff shows both sides", () => {
   assert.deepEqual(stopsBetween(100, 200, 4), [125, 150, 175, 200]);
   assert.deepEqual(differingLines("a 1\nb 2", "a 1\nb 3"), ["- b 2", "+ b 3"]);
 });
+
+test("what test runners of kernel developers pass is accepted", () => {
+  for (const args of [
+    ["-nodefaults", "-vnc", "none", "-serial", "stdio", "-display", "none", "-no-reboot"],
+    ["-machine", "accel=tcg"],
+    ["-machine", "pc,accel=kvm:tcg"],
+    ["-machine", "kernel_irqchip=split"],
+    ["-M", "pc", "-enable-kvm", "-cpu", "max,vendor=GenuineIntel"],
+    ["-device", "pc-testdev", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x4"],
+    ["-initrd", "a.bin one two,b.bin", "--append", "x y"],
+  ]) {
+    assert.equal(
+      messageOf(() => options(args)),
+      "no error",
+      args.join(" "),
+    );
+  }
+  assert.deepEqual(options(["-initrd", "a.bin one two,b.bin"]).initrds, [
+    { path: "a.bin", args: "one two" },
+    { path: "b.bin", args: "" },
+  ]);
+  assert.match(
+    messageOf(() => options(["-vnc", ":1"])),
+    /-vnc :1 is not supported yet/,
+  );
+});

@@ -74,6 +74,8 @@ const rows: Record<GroupName, Row[]> = {
     ["-serial", "DEVICE", "stdio, mon:stdio, file:PATH, null or chardev:ID", { repeatable: true }],
     ["-chardev", "stdio|file,id=,path=", "a character device for -serial", { repeatable: true }],
     ["-display", "none", "no window"],
+    ["-vnc", "none", "no VNC server"],
+    ["-parallel", "none", "no parallel port"],
     ["-vga", "std|none", "graphics card: none so far"],
     ["-monitor", "none|stdio", "where the monitor is (Ctrl-A C reaches it in any case)"],
     ["-device", "NAME,...", "isa-debug-exit,iobase=,iosize=; `help` lists devices", { repeatable: true }],

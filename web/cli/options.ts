@@ -49,7 +49,26 @@ const later = (what: string): LapwingError =>
   new LapwingError("not_supported", `${what} is not supported yet.`);
 
 /** The engine knows these models and devices, and explains mistakes itself; here they are listed for `help`. */
-export const cpuModels = ["max", "qemu64", "qemu32", "pentium3"] as const;
+export const cpuModels = [
+  "max",
+  "base",
+  "qemu64",
+  "qemu32",
+  "kvm64",
+  "kvm32",
+  "Skylake-Client",
+  "Haswell",
+  "IvyBridge",
+  "Westmere",
+  "Nehalem",
+  "Conroe",
+  "core2duo",
+  "EPYC",
+  "Opteron_G1",
+  "pentium3",
+  "pentium",
+  "486",
+] as const;
 export const devices: Record<string, string> = {
   "isa-debug-exit": "iobase=PORT (0x501), iosize=BYTES (2): a write of v ends with status (v << 1) | 1",
   "isa-debugcon": "iobase=PORT (0xe9)",
@@ -130,7 +149,14 @@ function machineConfig(flags: ParsedFlags, clock: "virtual" | "realtime"): Machi
 
 function checkFixedChoices(flags: ParsedFlags): void {
   const choices: Record<string, { yes: RegExp; later?: RegExp; words: string }> = {
-    "-machine": { yes: /^(type=)?(pc|pc-i440fx-[\w.]+)(,.*)?$/, later: /q35|microvm/, words: "pc" },
+    // Properties alone leave the type as it is.
+    "-machine": {
+      yes: /^((type=)?(pc|pc-i440fx-[\w.]+)|(accel|kernel[-_]irqchip|usb|vmport|smm|hpet|graphics)=[^,]*)(,.*)?$/,
+      later: /q35|microvm/,
+      words: "pc",
+    },
+    "-vnc": { yes: /^none$/, later: /./, words: "none" },
+    "-parallel": { yes: /^(none|null)$/, later: /./, words: "none" },
     "-accel": { yes: /^((tcg|jit)(,.*)?|interp)$/, words: "jit, interp, tcg" },
     "-display": { yes: /^none$/, later: /./, words: "none" },
     "-vga": { yes: /^none$/, later: /^(std|cirrus|virtio|qxl)$/, words: "std, none" },
