@@ -20,6 +20,7 @@
 #include "core/irq_trace.h"
 #include "core/memory/physical.h"
 #include "core/result.h"
+#include "devices/firmware/bios_rom.h"
 #include "devices/firmware/boot_state.h"
 #include "devices/firmware/memory_map.h"
 #include "devices/machine_board.h"
@@ -167,7 +168,6 @@ class Machine final : private BoardHost {
   bool run_current(u64 limit);
 
   // Boot
-  Result<void> map_bios(const std::vector<u8>& image);
   const MachineFile* file(std::string_view kind) const;
   static void set_boot_msrs(CpuState& state);
   Result<BootState> load_kernel(const MachineFile& kernel, const MemoryMap& map);
@@ -200,10 +200,11 @@ class Machine final : private BoardHost {
   PhysicalMemory memory_;
   BlockCache blocks_;
   GeneratedCode* generated_ = nullptr;
+  BiosRom bios_{memory_};
   std::unique_ptr<Board> board_;
   std::vector<std::unique_ptr<Cpu>> cpus_;
   std::deque<PinRelay> pins_;
-  std::vector<std::unique_ptr<MachineFile>> files_;  // their bytes may be mapped as ROM
+  std::vector<std::unique_ptr<MachineFile>> files_;
 
   // Place in the round (machine state).
   u32 current_ = 0;

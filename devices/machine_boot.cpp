@@ -12,12 +12,6 @@ namespace lapwing {
 
 namespace {
 
-constexpr std::size_t kMaxBiosSize = 1u << 20;
-constexpr std::size_t kBiosGranule = 64u << 10;
-constexpr u64 kLowBiosSize = 0x20000;
-constexpr u64 kLowBiosEnd = 0x100000;
-constexpr u64 kMaskedBiosEnd = kFourGiB - 0x100000;
-
 SegmentRegister segment_of(const BootSegment& boot) {
   SegmentRegister segment;
   segment.selector = boot.selector;
@@ -46,26 +40,12 @@ Result<void> Machine::load_file(MachineFile file) {
   if (file.kind == "vgabios") return board_->set_video_bios(std::move(file.data));
   if (file.kind == "symbols") return Error{"symbol files are not supported yet"};
   if (file.kind == "bios") {
-    if (file.data.size() > kMaxBiosSize || file.data.size() % kBiosGranule != 0) {
-      return Error{"the BIOS image must have a multiple of 64 KiB and at most 1 MiB; it has " +
-                   std::to_string(file.data.size()) + " bytes"};
-    }
-    if (this->file("bios") != nullptr) return Error{"there can be only one BIOS image"};
+    if (bios_.present()) return Error{"there can be only one BIOS image"};
+    if (Result<void> set = bios_.set(file.data); !set.ok()) return set;
   }
   if (file.kind == "kernel" && this->file("kernel") != nullptr) return Error{"there can be only one kernel"};
-  MachineFile& kept = *files_.emplace_back(std::make_unique<MachineFile>(std::move(file)));
-  return kept.kind == "bios" ? map_bios(kept.data) : Result<void>();
-}
-
-// The image ends at 4 GiB; its last 128 KiB appear below 1 MiB too, and 1 MiB below their place at the top,
-// where the reset vector's fetch lands while A20 is masked (PIIX3, "BIOS memory space").
-Result<void> Machine::map_bios(const std::vector<u8>& image) {
-  Result<void> high = memory_.map_rom(kFourGiB - image.size(), image.data(), image.size(), "bios");
-  if (!high.ok()) return high;
-  const u64 low_size = std::min<u64>(image.size(), kLowBiosSize);
-  const u8* last = image.data() + image.size() - low_size;
-  Result<void> masked = memory_.map_rom(kMaskedBiosEnd - low_size, last, low_size, "bios");
-  return masked.ok() ? memory_.map_rom(kLowBiosEnd - low_size, last, low_size, "bios") : masked;
+  files_.push_back(std::make_unique<MachineFile>(std::move(file)));
+  return {};
 }
 
 const MachineFile* Machine::file(std::string_view kind) const {
@@ -77,9 +57,8 @@ const MachineFile* Machine::file(std::string_view kind) const {
 
 Result<void> Machine::boot() {
   const MachineFile* kernel = file("kernel");
-  const MachineFile* bios = file("bios");
-  if (kernel == nullptr && bios == nullptr) return Error{"nothing to boot: give a kernel or a BIOS image"};
-  if (kernel != nullptr && bios != nullptr)
+  if (kernel == nullptr && !bios_.present()) return Error{"nothing to boot: give a kernel or a BIOS image"};
+  if (kernel != nullptr && bios_.present())
     return Error{"a machine boots a kernel or a BIOS image, not both"};
   reset_requested_ = false;
   cpu_reset_requested_ = suspend_requested_ = wake_requested_ = asleep_ = false;
@@ -87,7 +66,7 @@ Result<void> Machine::boot() {
   quantum_left_ = kQuantum;
   board_->reset();
   for (const auto& cpu : cpus_) cpu->reset();
-  if (bios != nullptr) return {};
+  if (bios_.present()) return {};
   const MemoryMap map = make_memory_map(config_.memory);
   board_->enter_firmware_state(map);
   for (const auto& cpu : cpus_) set_boot_msrs(cpu->state);

@@ -8,6 +8,7 @@
 //   boot=order=LETTERS,menu=on...   fw_cfg=name=NAME,string=TEXT   uuid=UUID        (boot_options.h)
 //   drive=id=NAME,...  and the devices on drives (storage_config.h)
 //   vga=std|none      a VGA on the PCI bus (default none)
+//   firmware_console=serial|screen  where SeaBIOS's own text goes (serial: to COM1 as well as to a screen)
 #pragma once
 
 #include <optional>
@@ -53,9 +54,9 @@ struct MachineConfig {
   bool firmware_on_serial = true;
   bool vga = false;
   std::vector<IsaDeviceConfig> devices;
-  std::optional<std::string> jit;  // accel=jit: generated code, with these options of its translator
-  std::string text;                // as given, for the input log
   StorageConfig storage;
+  std::optional<std::string> jit;  // accel=jit: generated code, with these options of its translator
+  std::string text;  // as given, for the input log
 };
 
 Result<MachineConfig> parse_machine_config(std::string_view text);

@@ -31,7 +31,7 @@ std::optional<Stop> Machine::reset_cpus(Stop reason) {
   }
   current_ = 0;
   quantum_left_ = kQuantum;
-  if (file("bios") != nullptr || enter_warm_vector()) return std::nullopt;
+  if (bios_.present() || enter_warm_vector()) return std::nullopt;
   return reboot(reason);
 }
 
@@ -72,7 +72,7 @@ std::optional<Stop> Machine::wake() {
   if (!wake_requested_ && !board_->wake_event_pending()) return std::nullopt;
   wake_requested_ = asleep_ = false;
   board_->resume();
-  if (file("bios") != nullptr) return std::nullopt;
+  if (bios_.present()) return std::nullopt;
   const MemoryMap map = make_memory_map(config_.memory);
   const u64 vector = memory_.read(map.acpi_base + kFacsWakingVector, 4);
   if (vector == 0 || vector >= kHighMemory) return reboot(Stop::kReset);

@@ -44,7 +44,8 @@ std::string hex(u64 value) {
 std::string settings_of(const MachineConfig& config) {
   std::string text = "memory=" + std::to_string(config.memory) + " cpus=" + std::to_string(config.cpus) +
                      " cpu=" + config.cpu.name + " apic=" + std::to_string(config.apic) +
-                     " hpet=" + std::to_string(config.hpet) + " vga=" + std::to_string(config.vga) + " serial=" + std::to_string(config.uarts);
+                     " hpet=" + std::to_string(config.hpet) + " vga=" + std::to_string(config.vga) +
+                     " serial=" + std::to_string(config.uarts);
   for (const IsaDeviceConfig& device : config.devices) {
     text += " device=" + std::to_string(static_cast<unsigned>(device.kind)) + "@" +
             std::to_string(device.base) + "+" + std::to_string(device.size);
@@ -59,6 +60,7 @@ std::vector<Machine::Section> Machine::sections() const {
   std::vector<Section> result;
   result.push_back({"clock", const_cast<Clock*>(&clock_)});
   result.push_back({"trace", const_cast<IrqTrace*>(&trace_)});
+  result.push_back({"bios", const_cast<BiosRom*>(&bios_)});
   for (const Board::Part& part : board_->parts()) result.push_back({part.name, part.object});
   for (unsigned index = 0; index < cpu_count(); ++index) {
     result.push_back({"cpu." + std::to_string(index), cpus_[index].get()});

@@ -197,7 +197,18 @@ void FwCfg::reset() {
   dma_address_ = 0;
 }
 
+// What a guest can read here and did not write itself.
+u64 FwCfg::content_hash() const {
+  StateHash hash;
+  for (const auto& [key, item] : items_) {
+    hash.add(&key, sizeof key);
+    if (!item.writable) hash.add(item.data.data(), item.data.size());
+  }
+  return hash.value();
+}
+
 void FwCfg::save(StateWriter& out) const {
+  out.put_u64(content_hash());
   out.put_u16(selected_);
   out.put_u64(offset_);
   out.put_u64(dma_address_);
@@ -207,6 +218,7 @@ void FwCfg::save(StateWriter& out) const {
 }
 
 bool FwCfg::load(StateReader& in) {
+  if (in.get_u64() != content_hash()) return false;
   selected_ = in.get_u16();
   offset_ = in.get_u64();
   dma_address_ = in.get_u64();

@@ -1,6 +1,7 @@
 // QEMU's firmware configuration device: read-only items and named files that firmware and guests fetch by
 // port or DMA. QEMU docs/specs/fw_cfg.rst. Ports: selector 0x510 (16-bit writes), data 0x511, DMA address
 // 0x514-0x51B (big-endian). DMA reaches guest RAM only; a transfer that leaves it sets the error bit.
+// A snapshot fits only a machine whose items are the same.
 // Unsupported: writes through the data port (ignored, as in QEMU since 2.4), the memory-mapped variant.
 #pragma once
 
@@ -93,6 +94,7 @@ class FwCfg final : public Device, public PortDevice {
   bool transfer(const Transfer& request);
   bool copy_out(u64 address, u64 count, u64 zeros);
   std::vector<u8> directory() const;
+  u64 content_hash() const;
   Item* current();
 
   PhysicalMemory& memory_;

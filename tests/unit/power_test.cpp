@@ -284,6 +284,26 @@ TEST_CASE("a_snapshot_of_a_sleeping_machine_wakes_as_the_machine_does", "[power]
   CHECK(other.machine->hash() == pc.machine->hash());
 }
 
+TEST_CASE("a_snapshot_brings_its_bios_and_refuses_other_fw_cfg_files", "[power]") {
+  Pc pc;
+  const std::vector<u8> image = pc.machine->save_snapshot();
+  std::vector<u8> other_bios = counting_bios();
+  other_bios[0x100] = 0x90;
+  Pc other("", {"bios", "", other_bios});
+  CHECK(other.machine->hash() != pc.machine->hash());
+  REQUIRE(other.machine->load_snapshot(image.data(), image.size()).ok());
+  CHECK(other.machine->hash() == pc.machine->hash());
+  CHECK(other.machine->memory().read(0xFFFF0100, 1) == 0);
+  CHECK(other.machine->memory().read(0xF0100, 1) == 0);
+  Pc without("", {"kernel", "", halting_kernel()});
+  REQUIRE(without.machine->load_snapshot(image.data(), image.size()).ok());
+  without.out(0x64, 0xFE);
+  without.run();
+  CHECK(without.starts() == 2);
+  Pc more("fw_cfg=name=opt/a,string=b");
+  CHECK(!more.machine->load_snapshot(image.data(), image.size()).ok());
+}
+
 TEST_CASE("bios_images_of_impossible_sizes_are_refused", "[power]") {
   Pc pc;
   for (const std::size_t size :
