@@ -80,6 +80,7 @@ Result<void> Board::build(const std::vector<CpuPins*>& pins) {
   build_pci();
   build_ide();
   if (config_.vga) build_video();
+  build_nvme();
   build_timers();
   build_legacy();
   build_test_devices();
@@ -157,6 +158,22 @@ void Board::build_drives() {
     const BlockDevice::Medium medium{configs[i].size / BlockDevice::kSectorSize, configs[i].read_only};
     drives_.push_back(std::make_unique<BlockDevice>(clock_, *disks_, i, medium));
     parts_.push_back({"drive." + std::to_string(i), drives_.back().get()});
+  }
+}
+
+void Board::build_nvme() {
+  constexpr unsigned kFirstSlot = 4;
+  for (const NvmeConfig& config : config_.storage.nvme) {
+    unsigned slot = config.slot.value_or(kFirstSlot);
+    while (!config.slot && slot < PciBus::kSlots - 1 && pci_->device(slot, 0) != nullptr) ++slot;
+    const auto instance = static_cast<u8>(nvme_.size());
+    NvmeController::Setup setup{static_cast<u8>(slot), instance, config.serial, {}};
+    if (setup.serial.empty()) setup.serial = "lapwing-nvme-" + std::to_string(instance);
+    for (const NvmeNamespaceConfig& space : config.namespaces)
+      setup.namespaces.push_back({space.id, drives_[space.drive].get()});
+    nvme_.push_back(std::make_unique<NvmeController>(*pci_, *messages_, std::move(setup)));
+    note(pci_->attach(*nvme_.back()));
+    add(*nvme_.back());
   }
 }
 

@@ -30,6 +30,7 @@
 #include "devices/serial/uart16550.h"
 #include "devices/storage/piix3_ide.h"
 #include "devices/storage/block_device.h"
+#include "devices/storage/nvme.h"
 #include "devices/test/debugcon.h"
 #include "devices/test/isa_debug_exit.h"
 #include "devices/test/pc_testdev.h"
@@ -132,6 +133,7 @@ class Board final : private SystemControl {
   void build_pci();
   void build_video();
   void build_drives();
+  void build_nvme();
   void build_ide();
   // The drive at a place of the IDE cables (0-3), nullptr = none.
   BlockDevice* ide_drive(unsigned place);
@@ -170,6 +172,7 @@ class Board final : private SystemControl {
   std::unique_ptr<Piix3> isa_bridge_;
   std::unique_ptr<Piix4Pm> power_management_;
   std::unique_ptr<Piix3Ide> ide_;
+  std::vector<std::unique_ptr<NvmeController>> nvme_;
   std::unique_ptr<AcpiPm> power_;
   u8* video_memory_ = nullptr;
   std::unique_ptr<u8[]> own_video_memory_;
