@@ -45,7 +45,7 @@ enum class IrqEventKind : u8 {
   kSipi = 25,           // vector = start page
   kNmi = 26,            // NMI pending at the CPU
   kExtInt = 27,         // INTR of the PIC reaches the CPU through LINT0 or directly
-  kCpuVector = 28,      // the CPU enters the handler; rip = interrupted, data = handler
+  kCpuVector = 28,      // handler entered; rip = interrupted, data = handler, 0 if it faulted
   kCpuException = 29,   // vector; data = error code
   kCpuHalt = 30,
   kCpuWake = 31,

@@ -330,15 +330,17 @@ void Cpu::deliver_fault() {
 }
 
 // Delivers an interrupt or trap at an instruction boundary; faults met on the way are delivered instead.
-void Cpu::deliver_event(u8 vector, EventKind kind) {
+bool Cpu::deliver_event(u8 vector, EventKind kind) {
   slow_mode_ = true;
   block_ = nullptr;
-  if (!deliver(vector, kind, nullptr, state.rip)) {
+  const bool entered = deliver(vector, kind, nullptr, state.rip);
+  if (!entered) {
     slow_mode_ = false;
     deliver_fault();
   }
   slow_mode_ = false;
   interruption_ = Interruption::kNone;
+  return entered;
 }
 
 void Cpu::triple_fault() {
@@ -353,6 +355,8 @@ CpuRequest Cpu::take_request() {
   return request;
 }
 
+// One NMI waits while another is being handled (SDM vol. 3, "Handling Multiple NMIs"). Of two that come
+// before an instruction boundary the first counts as being handled.
 void Cpu::nmi(CauseId cause) {
   const unsigned most = state.nmi_blocked ? 1 : 2;
   if (nmi_pending_ < most) ++nmi_pending_;

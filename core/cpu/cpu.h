@@ -148,14 +148,14 @@ class Cpu final : public CpuPins, public Saveable {
   void enter_new_task() { in_new_task_ = true; }
   // The current instruction retires without a single-step trap, or has its own.
   void suppress_step_trap() { no_step_trap_ = true; }
-  // A debug trap (DR6 bits) to be taken when the current instruction has retired.
-  void add_debug_trap(u64 bits) { pending_debug_ |= bits; }
-  void triple_fault();
   // What MOV SS held back comes with the #DB of an INT1 behind it.
   void join_debug_traps() {
     state.dr[6] |= pending_debug_;
     pending_debug_ = 0;
   }
+  // A debug trap (DR6 bits) to be taken when the current instruction has retired.
+  void add_debug_trap(u64 bits) { pending_debug_ |= bits; }
+  void triple_fault();
 
   // Interrupt and exception delivery (core/cpu/interrupts.cpp). False = a nested fault was raised instead.
   enum class EventKind : u8 { kException, kExternal, kSoftware, kInt3, kInt1, kNmi };
@@ -211,6 +211,7 @@ class Cpu final : public CpuPins, public Saveable {
   bool cs_checked() const { return mode_.checked; }
 
   bool has_events() const;
+  bool nmi_ready() const;
   void service_events();
   bool take_start_events();
   void take_debug_trap();
@@ -225,8 +226,9 @@ class Cpu final : public CpuPins, public Saveable {
   bool at_code_breakpoint(u64 linear);
   void run_slow(const Instruction& in);
   void deliver_fault();
-  bool nmi_ready() const;
-  void deliver_event(u8 vector, EventKind kind);
+  // False when a fault was taken instead of the handler.
+  bool deliver_event(u8 vector, EventKind kind);
+  void enter_handler(u8 vector, EventKind kind, CauseId cause);
   bool translate_fetch(u64 linear, u64& physical);
   bool fetch_address(u64& linear);
   bool find_second_page(u64 linear, u64& second_page);

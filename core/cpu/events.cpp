@@ -85,19 +85,25 @@ void Cpu::take_nmi() {
   --nmi_pending_;
   retire_executed();
   trace.set_executing(static_cast<u8>(index), state.rip);
-  trace.add(IrqEventKind::kCpuVector, DeviceId::kCpu,
-            {.cause = nmi_cause_, .vector = kNMI, .cpu = static_cast<u8>(index)});
   state.nmi_blocked = true;
-  deliver_event(kNMI, EventKind::kNmi);
+  enter_handler(kNMI, EventKind::kNmi, nmi_cause_);
 }
 
 void Cpu::take_interrupt() {
   retire_executed();
   trace.set_executing(static_cast<u8>(index), state.rip);
   const Acknowledged taken = unit_->acknowledge();
+  enter_handler(taken.vector, EventKind::kExternal, taken.cause);
+}
+
+// The record names the interrupted instruction and the handler: 0 when a fault came instead.
+void Cpu::enter_handler(u8 vector, EventKind kind, CauseId cause) {
+  const bool entered = deliver_event(vector, kind);
   trace.add(IrqEventKind::kCpuVector, DeviceId::kCpu,
-            {.cause = taken.cause, .vector = taken.vector, .cpu = static_cast<u8>(index)});
-  deliver_event(taken.vector, EventKind::kExternal);
+            {.cause = cause,
+             .vector = vector,
+             .cpu = static_cast<u8>(index),
+             .data = entered ? state.seg[kCs].base + state.rip : 0});
 }
 
 }  // namespace lapwing

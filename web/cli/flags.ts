@@ -115,6 +115,7 @@ const rows: Record<GroupName, Row[]> = {
     ["--stats", "FILE.json", "instructions, times, MIPS, memory at the end"],
     ["--hash-every", "N", "print a hash of the whole state every N instructions"],
     ["--trace-irq", "FILE", "every hop of every interrupt: .json (Perfetto), .ndjson or .lwtrace"],
+    ["--symbols", "FILE", "System.map or vmlinux: names of handlers and of code in traces and logs"],
     ["--patience", "SEED", "return to the host at random moments (the run must not change)"],
   ],
   other: [

@@ -39,6 +39,7 @@ export interface Options {
   saveSnapshot?: FileAtRegex;
   loadSnapshot?: string;
   traceIrq?: string;
+  symbols?: string;
   logInterrupts?: { path?: string };
   patience?: number;
 }
@@ -73,12 +74,13 @@ export const devices: Record<string, string> = {
   "isa-debug-exit": "iobase=PORT (0x501), iosize=BYTES (2): a write of v ends with status (v << 1) | 1",
   "isa-debugcon": "iobase=PORT (0xe9)",
   "pc-testdev": "test ports of QEMU's PC",
+  "pci-testdev": "PCI function that counts accesses to its BARs",
   nvme: "drive=ID, serial=TEXT, id=NAME, addr=SLOT: an NVMe controller with that -drive if=none",
   "nvme-ns": "drive=ID, bus=NAME, nsid=N: another namespace of an NVMe controller",
   "ide-hd": "drive=ID, bus=ide.0|ide.1, unit=0|1",
   "ide-cd": "drive=ID, bus=ide.0|ide.1, unit=0|1",
 };
-const laterDevices = /^(virtio-|pci-testdev|scsi-|usb-|e1000|rtl8139|ne2k|VGA|vga|AC97|intel-)/;
+const laterDevices = /^(virtio-|scsi-|usb-|e1000|rtl8139|ne2k|VGA|vga|AC97|intel-)/;
 
 export function optionsFrom(flags: ParsedFlags, inputIsInteractive: boolean): Options {
   const one = (name: string): string | undefined => flags.get(name)?.at(-1);
@@ -112,6 +114,7 @@ export function optionsFrom(flags: ParsedFlags, inputIsInteractive: boolean): Op
     saveSnapshot: fileAtRegex("--save-snapshot", one("--save-snapshot")),
     loadSnapshot: one("--load-snapshot"),
     traceIrq: traceFile(one("--trace-irq")),
+    symbols: one("--symbols"),
     logInterrupts: logItems(one("-d"), one("-D")),
     patience: flags.has("--patience") ? positiveInteger("--patience", one("--patience")!) : undefined,
   };

@@ -1,9 +1,11 @@
 import fs from "node:fs";
+import { LapwingError } from "../src/errors";
 import type { Engine } from "../src/engine/engine";
 import { traceHeader } from "../src/interrupts/lwtrace";
 import { PerfettoWriter } from "../src/interrupts/perfetto";
 import { decodeRecords, recordBytes, toNdjson, toText, type IrqRecord } from "../src/interrupts/records";
-import { openOutput, writeFully } from "./files";
+import { Symbols } from "../src/interrupts/model";
+import { openOutput, readInput, writeFully } from "./files";
 import type { Options } from "./options";
 
 const ringRecords = 1 << 16;
@@ -16,8 +18,11 @@ export class TraceFiles {
   readonly #sinks: ((records: IrqRecord[], bytes: Uint8Array) => void)[] = [];
   readonly #finishers: (() => void)[] = [];
 
+  readonly #symbols: Symbols | undefined;
+
   constructor(engine: Engine, options: Options) {
     this.#engine = engine;
+    this.#symbols = options.symbols === undefined ? undefined : readSymbols(options.symbols);
     if (options.traceIrq) this.#addFile(options.traceIrq);
     if (options.logInterrupts) this.#addLog(options.logInterrupts.path);
     if (this.#sinks.length > 0) engine.startTrace(ringRecords, false);
@@ -54,7 +59,7 @@ export class TraceFiles {
   #addFile(path: string): void {
     const write = this.#open("the trace", path);
     if (path.endsWith(".ndjson")) {
-      this.#sinks.push((records) => write(records.map(toNdjson).join("")));
+      this.#sinks.push((records) => write(records.map((record) => toNdjson(record, this.#symbols)).join("")));
       return;
     }
     if (path.endsWith(".lwtrace")) {
@@ -62,12 +67,19 @@ export class TraceFiles {
       this.#sinks.push((_, bytes) => write(bytes));
       return;
     }
-    const perfetto = new PerfettoWriter(write);
+    const perfetto = new PerfettoWriter(write, this.#symbols);
     this.#sinks.push((records) => records.forEach((record) => perfetto.add(record)));
     this.#finishers.push(() => perfetto.end());
   }
   #addLog(path: string | undefined): void {
     const write = path ? this.#open("the log", path) : (text: string) => void writeFully(2, text);
-    this.#sinks.push((records) => write(records.map(toText).join("")));
+    this.#sinks.push((records) => write(records.map((record) => toText(record, this.#symbols)).join("")));
   }
+}
+
+/** Names for the guest's code: a System.map or a vmlinux. */
+export function readSymbols(path: string): Symbols {
+  const symbols = new Symbols(readInput("the symbols", path));
+  if (symbols.size > 0) return symbols;
+  throw new LapwingError("bad_file", `${path} holds no symbols; give a System.map or an unstripped vmlinux.`);
 }

@@ -4,6 +4,7 @@ import { traceHeader } from "./lwtrace";
 import {
   explain,
   gateAddress,
+  handlerEntered,
   gateBytes,
   bytesOfDump,
   handlerOf,
@@ -47,7 +48,7 @@ export interface Interrupt {
   gsi: number | undefined;
   vector: number | undefined;
   cpu: number | undefined;
-  /** The handler's address, from the IDT, and its name if a System.map was given. */
+  /** The address of the handler that was entered (before that, the one in the IDT), and its name if known. */
   handler: bigint | undefined;
   symbol: string | undefined;
   raisedAt: Position;
@@ -90,9 +91,14 @@ export class Irq {
     await this.#client.request("trace", "off");
   }
 
-  /** Names for the guest's addresses: the text of its System.map. */
-  useSymbols(systemMap: string): void {
-    this.#symbols = new Symbols(systemMap);
+  /** Names for the guest's addresses: its System.map, or its vmlinux with a symbol table. */
+  useSymbols(file: string | Uint8Array): void {
+    this.#symbols = new Symbols(file);
+    if (this.#symbols.size === 0)
+      throw new LapwingError(
+        "bad_file",
+        "there are no symbols in it; give a System.map or an unstripped vmlinux.",
+      );
   }
 
   /** The next journey that begins from now on and that the filter means, once it is over. */
@@ -177,9 +183,11 @@ export class Irq {
   #encode(format: TraceFormat): Uint8Array {
     if (format === "lwtrace") return joined([traceHeader(), ...this.#chunks]);
     const records = this.#chunks.flatMap((chunk) => decodeRecords(chunk));
-    if (format === "ndjson") return new TextEncoder().encode(records.map(toNdjson).join(""));
+    const symbols = this.#symbols.size > 0 ? this.#symbols : undefined;
+    if (format === "ndjson")
+      return new TextEncoder().encode(records.map((record) => toNdjson(record, symbols)).join(""));
     const parts: string[] = [];
-    const writer = new PerfettoWriter((text) => void parts.push(text));
+    const writer = new PerfettoWriter((text) => void parts.push(text), symbols);
     for (const record of records) writer.add(record);
     writer.end();
     return new TextEncoder().encode(parts.join(""));
@@ -187,7 +195,7 @@ export class Irq {
 
   async #describe(journey: Journey): Promise<Interrupt> {
     const first = journey.deliveries[0];
-    const handler = first && (await this.#handler(first.cpu, first.vector));
+    const handler = first && (handlerEntered(first) ?? (await this.#handler(first.cpu, first.vector)));
     const lookup = (): bigint | undefined => handler;
     return {
       path: pathOf(journey),

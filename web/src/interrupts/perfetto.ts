@@ -1,3 +1,4 @@
+import type { Symbols } from "./model";
 import type { IrqRecord } from "./records";
 
 const devicesProcess = 1;
@@ -9,6 +10,9 @@ const processNames: Record<number, string> = {
   [processorsProcess]: "processors",
 };
 const controllers = new Set(["pic", "ioapic", "lapic", "router"]);
+
+/** In microseconds: a hop takes no time, but must be wide enough to be clicked. */
+const longestHop = 0.1;
 
 const hex = (value: bigint): string => `0x${value.toString(16)}`;
 
@@ -23,10 +27,14 @@ export class PerfettoWriter {
   readonly #journeys = new Set<number>();
   /** Handlers entered and not ended yet, by processor. */
   readonly #open = new Map<number, { cause: number; vector: number }[]>();
+  /** The last hop of each lane: it lasts until the next one, since slices of a lane must not overlap. */
+  readonly #held = new Map<number, { event: object; ts: number }>();
+  readonly #symbols: Symbols | undefined;
   #isFirst = true;
 
-  constructor(write: (text: string) => void) {
+  constructor(write: (text: string) => void, symbols?: Symbols) {
     this.#write = write;
+    this.#symbols = symbols;
     write('{"displayTimeUnit":"ns","traceEvents":[');
   }
 
@@ -42,7 +50,8 @@ export class PerfettoWriter {
       data: hex(record.data),
     };
     if (record.kind === "cpu vector") this.#enter(record, ts);
-    this.#event({ name: nameOf(record), cat: "irq", ph: "X", ts, dur: 0.1, ...lane, args });
+    this.#release(lane.tid, ts);
+    this.#held.set(lane.tid, { event: { name: nameOf(record), cat: "irq", ph: "X", ts, ...lane, args }, ts });
     if (record.cause !== 0) {
       const ph = this.#journeys.has(record.cause) ? "t" : "s";
       this.#journeys.add(record.cause);
@@ -52,7 +61,15 @@ export class PerfettoWriter {
   }
 
   end(): void {
+    for (const tid of [...this.#held.keys()]) this.#release(tid, Infinity);
     this.#write("\n]}\n");
+  }
+
+  #release(tid: number, until: number): void {
+    const held = this.#held.get(tid);
+    if (!held) return;
+    this.#held.delete(tid);
+    this.#event({ ...held.event, dur: Math.min(longestHop, until - held.ts) });
   }
 
   #enter(record: IrqRecord, ts: number): void {
@@ -60,9 +77,12 @@ export class PerfettoWriter {
     const open = this.#open.get(cpu) ?? [];
     this.#open.set(cpu, open);
     open.push({ cause: record.cause, vector: record.vector ?? 0 });
-    const name = `handler of vector 0x${(record.vector ?? 0).toString(16)}`;
-    const args = { cause: record.cause, interrupted: hex(record.rip) };
-    this.#event({ name, cat: "handler", ph: "B", ts, ...this.#processorLane(cpu), args });
+    const symbol = this.#symbols?.find(record.data);
+    const name = symbol ?? `handler of vector 0x${(record.vector ?? 0).toString(16)}`;
+    const args = { cause: record.cause, interrupted: hex(record.rip), handler: hex(record.data) };
+    const lane = this.#processorLane(cpu);
+    this.#release(lane.tid, ts);
+    this.#event({ name, cat: "handler", ph: "B", ts, ...lane, args });
   }
 
   /** Handlers nest, so the one that ends is the one entered last; a stream that starts inside one has no begin. */
@@ -71,7 +91,9 @@ export class PerfettoWriter {
       const index = open.findIndex(({ cause }) => cause === record.cause);
       if (index < 0) continue;
       open.splice(index, 1);
-      this.#event({ cat: "handler", ph: "E", ts, ...this.#processorLane(cpu) });
+      const lane = this.#processorLane(cpu);
+      this.#release(lane.tid, ts);
+      this.#event({ cat: "handler", ph: "E", ts, ...lane });
       return;
     }
   }

@@ -1,4 +1,5 @@
 import { deviceNames, eventKinds } from "./event_names";
+import type { Symbols } from "./model";
 
 /** One hop of an interrupt: IrqEvent of core/irq_trace.h. */
 export interface IrqRecord {
@@ -49,17 +50,23 @@ function decode(view: DataView, at: number): IrqRecord {
 
 const hex = (value: bigint): string => `0x${value.toString(16)}`;
 
-/** One event as a line of NDJSON. */
-export const toNdjson = (record: IrqRecord): string =>
-  JSON.stringify({ ...record, rip: hex(record.rip), data: hex(record.data) }) + "\n";
+/** One event as a line of NDJSON; with symbols, `at` names RIP and `handler` the handler entered. */
+export function toNdjson(record: IrqRecord, symbols?: Symbols): string {
+  const line: Record<string, unknown> = { ...record, rip: hex(record.rip), data: hex(record.data) };
+  if (symbols) line["at"] = symbols.find(record.rip);
+  if (symbols && record.kind === "cpu vector") line["handler"] = symbols.find(record.data);
+  return JSON.stringify(line) + "\n";
+}
 
 /** One event for a person. */
-export function toText(record: IrqRecord): string {
+export function toText(record: IrqRecord, symbols?: Symbols): string {
   const vector = record.vector === undefined ? "" : ` vector 0x${record.vector.toString(16)}`;
   const cpu = record.cpu === undefined ? "" : ` cpu${record.cpu}`;
+  const named = (value: bigint, isCode: boolean): string =>
+    (isCode && symbols?.describe(value)) || hex(value);
   const where = `${(record.ns / 1e9).toFixed(9)}s ${record.instructions}`;
   return (
     `${where}${cpu} ${record.device}${record.instance}: ${record.kind} line ${record.line}${vector} ` +
-    `data ${hex(record.data)} rip ${hex(record.rip)} cause ${record.cause}\n`
+    `data ${named(record.data, record.kind === "cpu vector")} rip ${named(record.rip, true)} cause ${record.cause}\n`
   );
 }

@@ -171,6 +171,9 @@ function mark(journey: Journey, record: IrqRecord, step: "acknowledged" | "enter
   if (step === "entered" && record.cpu !== undefined) delivery.cpu = record.cpu;
 }
 
+/** The address of the handler that the processor entered; undefined before that, or when a fault came instead. */
+export const handlerEntered = ({ entered }: Delivery): bigint | undefined => entered?.data || undefined;
+
 export function outcomeOf(journey: Journey): Outcome {
   const { deliveries } = journey;
   if (deliveries.some(({ acknowledged, ended }) => acknowledged && !ended)) return "in service";

@@ -1,9 +1,9 @@
 // Journeys in words, one line each.
-import { outcomeOf, raisedAt, raiseToEoi, type Journey } from "./journeys";
+import { handlerEntered, outcomeOf, raisedAt, raiseToEoi, type Journey } from "./journeys";
 import { duration, lineOwners, vectorText } from "./names";
 import type { Symbols } from "./symbols";
 
-/** The handler of a vector, when its IDT entry has been read. */
+/** The handler of a vector that has not been entered yet, when its IDT entry has been read. */
 export type HandlerLookup = (cpu: number, vector: number) => bigint | undefined;
 
 export interface WordOptions {
@@ -16,8 +16,9 @@ export function sentence(journey: Journey, options: WordOptions = {}): string {
   const parts = [begins(journey)];
   if (journey.pin) parts.push(`I/O APIC pin ${journey.pin.pin}`);
   else if (journey.picInput !== undefined) parts.push(`8259A input ${journey.picInput}`);
-  for (const { cpu, vector } of journey.deliveries) {
-    const address = options.handler?.(cpu, vector);
+  for (const delivery of journey.deliveries) {
+    const { cpu, vector } = delivery;
+    const address = handlerEntered(delivery) ?? options.handler?.(cpu, vector);
     const handler =
       address === undefined ? "" : ` (${options.symbols?.find(address) ?? `0x${address.toString(16)}`})`;
     parts.push(`${vectorText(vector)} on CPU ${cpu}${handler}`);
