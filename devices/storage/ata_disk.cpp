@@ -1,6 +1,7 @@
 #include "devices/storage/ata_disk.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "devices/storage/ide_timing.h"
 
@@ -43,7 +44,7 @@ void AtaDisk::reset_state(bool power_on) {
   const Geometry geometry = default_geometry();
   heads_ = geometry.heads;
   sectors_ = geometry.sectors;
-  multiple_ = 0;
+  multiple_ = kMaxMultiple;
   transfer_mode_ = kModeMultiword | ata::kMaxMultiwordMode;
   write_cache_ = true;
   look_ahead_ = true;
@@ -233,7 +234,7 @@ void AtaDisk::data_moved() {
 void AtaDisk::chunk_done() {
   Transfer& t = transfer_;
   t.lba += t.chunk;
-  t.remaining -= t.chunk;
+  t.remaining -= std::exchange(t.chunk, 0);
   if (t.remaining == 0) return end_transfer();
   if (t.mode == Mode::kWrite) return gather(true);
   fetch();

@@ -1,6 +1,7 @@
 #include "devices/storage/atapi_cdrom.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "devices/storage/atapi_commands.h"
 #include "devices/storage/ide_timing.h"
@@ -133,7 +134,7 @@ void AtapiCdrom::data_moved() {
     case Step::kRead:
       if (position_ < buffer_.size()) return next_block();
       lba_ += chunk_;
-      remaining_ -= chunk_;
+      remaining_ -= std::exchange(chunk_, 0);
       if (remaining_ == 0) return succeed();
       return fetch();
     default: clear_buffer(); return finish(false);

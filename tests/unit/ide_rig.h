@@ -19,6 +19,7 @@ constexpr u16 kBusMasterBase = 0xC000;
 
 struct IdeRig {
   static constexpr u64 kRam = 2 << 20;
+  const u64 ram_size;
   // Sector n of a disk is filled with pattern(n).
   static u8 pattern(u64 sector) { return static_cast<u8>(sector * 7 + 3); }
   static std::vector<u8> image(u64 sectors) {
@@ -27,7 +28,7 @@ struct IdeRig {
     return bytes;
   }
 
-  IdeRig() {
+  explicit IdeRig(u64 ram_bytes = kRam) : ram_size(ram_bytes) {
     ok = pci.claim_ports().ok() && pci.attach(ide).ok() && ide.claim_ports().ok();
     pci.config_write(1, 1, pci::kBar0 + 16, kBusMasterBase, 4);
     pci.config_write(1, 1, pci::kCommand, pci::kCommandIo | pci::kCommandBusMaster, 2);
@@ -169,21 +170,23 @@ struct IdeRig {
     return sink.out;
   }
   bool restore_from(IdeRig& other) {
-    std::copy_n(other.ram.page, kRam, ram.page);
+    std::copy_n(other.ram.page, ram_size, ram.page);
     for (unsigned i = 0; i < media.size(); ++i) disks.image(i) = other.disks.image(i);
     const std::vector<u8> bytes = other.state();
     StateReader reader(bytes.data(), bytes.size());
     for (Saveable* part : parts()) {
       if (!part->load(reader)) return false;
     }
+    disks.readable = other.disks.readable;
+    disks.writable = other.disks.writable;
     lines = other.lines;
     return reader.remaining() == 0;
   }
 
   Clock clock;
   IrqTrace trace{clock};
-  GuestRam ram{kRam};
-  PhysicalMemory memory{ram.page, kRam};
+  GuestRam ram{ram_size};
+  PhysicalMemory memory{ram.page, ram_size};
   PortBus bus{clock, trace};
   PciBus pci{bus, memory, trace};
   FakeLines lines;
