@@ -305,8 +305,20 @@ void Board::build_test_devices() {
         claim(device.base, device.size, *debug_consoles_.back(), "isa-debugcon", 1, DeviceId::kNone);
         break;
       case IsaDeviceConfig::Kind::kPcTestDevice: build_pc_test_device(); break;
+      case IsaDeviceConfig::Kind::kPciTestDevice: build_pci_test_device(); break;
     }
   }
+}
+
+// In the first free slot.
+void Board::build_pci_test_device() {
+  if (pci_test_device_ != nullptr) return note(Error{"there can be only one pci-testdev"});
+  u8 slot = 3;
+  while (slot < PciBus::kSlots && pci_->device(slot, 0) != nullptr) ++slot;
+  if (slot == PciBus::kSlots) return note(Error{"no PCI slot is left for pci-testdev"});
+  pci_test_device_ = std::make_unique<PciTestDevice>(*pci_, slot);
+  note(pci_->attach(*pci_test_device_));
+  add(*pci_test_device_);
 }
 
 void Board::build_pc_test_device() {

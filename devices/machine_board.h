@@ -34,6 +34,7 @@
 #include "devices/test/debugcon.h"
 #include "devices/test/isa_debug_exit.h"
 #include "devices/test/pc_testdev.h"
+#include "devices/test/pci_testdev.h"
 #include "devices/timer/acpi_pm.h"
 #include "devices/timer/cmos_rtc.h"
 #include "devices/timer/hpet.h"
@@ -143,6 +144,7 @@ class Board final : private SystemControl {
   void build_legacy();
   void build_test_devices();
   void build_pc_test_device();
+  void build_pci_test_device();
 
   void settle_firmware_state();
 
@@ -189,6 +191,7 @@ class Board final : private SystemControl {
   std::vector<std::unique_ptr<IsaDebugExit>> debug_exits_;
   std::vector<std::unique_ptr<DebugConsole>> debug_consoles_;
   std::unique_ptr<PcTestDevice> test_device_;
+  std::unique_ptr<PciTestDevice> pci_test_device_;
   std::vector<Part> parts_;
   std::vector<Device*> chips_;
   struct Window {

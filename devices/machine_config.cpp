@@ -53,6 +53,7 @@ constexpr DeviceRow kDeviceRows[] = {
     {"isa-debug-exit", Kind::kDebugExit, 0x501, 2},
     {"isa-debugcon", Kind::kDebugConsole, 0xE9, 1},
     {"pc-testdev", Kind::kPcTestDevice, 0, 0},
+    {"pci-testdev", Kind::kPciTestDevice, 0, 0},
 };
 
 Result<void> set_property(IsaDeviceConfig& device, const DeviceRow& row, std::string_view property) {

@@ -30,7 +30,7 @@ constexpr unsigned kMaxUarts = 4;
 
 // An optional ISA device with the ports it asked for.
 struct IsaDeviceConfig {
-  enum class Kind : u8 { kDebugExit, kDebugConsole, kPcTestDevice };
+  enum class Kind : u8 { kDebugExit, kDebugConsole, kPcTestDevice, kPciTestDevice };
   Kind kind;
   u16 base = 0;
   unsigned size = 1;
