@@ -16,7 +16,7 @@ const kOutput = path.resolve(kHere, "../../build/programs");
 /** The six of the bench, in its order. */
 export const kBenchPrograms = ["integer", "sha256", "sse", "memory", "syscalls_fork", "shell_loop"];
 const kCompiled = {
-  amd64: ["integer", "sha256", "sse", "memory", "syscalls_fork", "clocks", "locks"],
+  amd64: ["integer", "sha256", "sse", "memory", "syscalls_fork", "clocks", "locks", "tpr"],
   i386: ["integer", "sha256", "sse", "memory", "syscalls_fork"],
 };
 const kScripts = ["shell_loop"];

@@ -247,6 +247,82 @@ test("the last writer of what holds it back is named, windows in memory aside", 
   assert.equal(why({ gsi: 4 }, { pin: 0x10034n }).lastWriterRip, undefined);
 });
 
+test("each register that can hold an interrupt back has its last writer, with RIP and time", () => {
+  const gsi4 = { gsi: 4 };
+  const cases = [
+    ["device mask", gsi4, { levels: 0, ier: 0 }, ["uart", 0x3f9]],
+    ["masked", { line: 4 }, {}, ["pic", 0x21]],
+    ["masked", gsi4, { pin: 0x10034n }, ["ioapic", 0x18]],
+    ["illegal vector", gsi4, { pin: 0xfn }, ["ioapic", 0x18]],
+    ["destination", gsi4, { pin: 0x0800000000000034n }, ["ioapic", 0x19]],
+    ["software-disabled", gsi4, { svr: 0xff }, ["lapic", 0xf0]],
+    ["LVT mask", { line: 4 }, { imr: 0 }, ["lapic", 0x350]],
+    ["LVT mode", { line: 4 }, { imr: 0, lint0: 0x500 }, ["lapic", 0x350]],
+    ["LVT mask", { vector: 0xec }, { timer: 0x100ec }, ["lapic", 0x320]],
+    ["TPR", gsi4, { irr: 0x34, tpr: 0x40 }, ["lapic", 0x80]],
+    ["disabled", { vector: 0x34 }, { irr: 0x34, cpu: { apicMode: "disabled" } }, ["lapic", 0x1b]],
+  ];
+  for (const [reason, question, change, [device, line]] of cases) {
+    const writes = [0x1111n, 0xffffffff81001234n].map((rip) =>
+      record(device, "register write", { line, rip, cpu: 0 }),
+    );
+    const found = why(question, change, { writes });
+    assert.equal(found.reason, reason);
+    assert.equal(found.lastWriterRip, 0xffffffff81001234n, reason);
+    assert.equal(found.since.instructions, writes[1].instructions, reason);
+  }
+});
+
+test("the handler entered is named from the stream, whatever the IDT says later", () => {
+  const hops = keyPress(4);
+  hops.find(({ kind }) => kind === "cpu vector").data = 0xffffffff81600108n;
+  const journey = through(hops).journeys.get(4);
+  const symbols = new model.Symbols("ffffffff81600100 T irq_entries_start\n");
+  assert.match(model.sentence(journey, { symbols }), /on CPU 0 \(irq_entries_start\+0x8\)/);
+});
+
+/** A 64-bit ELF file with a symbol table of functions and labels. */
+function elfWith(symbols) {
+  const names = "\0" + symbols.map(([, name]) => `${name}\0`).join("");
+  const [tableAt, namesAt] = [0x40, 0x40 + 24 * symbols.length];
+  const sectionsAt = namesAt + names.length + 8;
+  const bytes = new Uint8Array(sectionsAt + 3 * 64);
+  const view = new DataView(bytes.buffer);
+  bytes.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
+  view.setBigUint64(0x28, BigInt(sectionsAt), true);
+  view.setUint16(0x3a, 64, true);
+  view.setUint16(0x3c, 3, true);
+  const section = (index, type, offset, size, link) => {
+    const at = sectionsAt + 64 * index;
+    view.setUint32(at + 4, type, true);
+    view.setBigUint64(at + 24, BigInt(offset), true);
+    view.setBigUint64(at + 32, BigInt(size), true);
+    view.setUint32(at + 40, link, true);
+  };
+  section(1, 2, tableAt, 24 * symbols.length, 2);
+  section(2, 3, namesAt, names.length, 0);
+  bytes.set(new TextEncoder().encode(names), namesAt);
+  symbols.forEach(([address, name, type], index) => {
+    view.setUint32(tableAt + 24 * index, names.indexOf(`\0${name}\0`) + 1, true);
+    view.setUint8(tableAt + 24 * index + 4, type);
+    view.setBigUint64(tableAt + 24 * index + 8, address, true);
+  });
+  return bytes;
+}
+
+test("vmlinux gives names too; a stripped one and other files give none", () => {
+  const file = elfWith([
+    [0xffffffff81000000n, "startup_64", 2],
+    [0xffffffff81000100n, "a_variable", 1],
+    [0xffffffff81000200n, "asm_sysvec_reschedule_ipi", 0],
+  ]);
+  const symbols = new model.Symbols(file);
+  assert.equal(symbols.size, 2);
+  assert.equal(symbols.find(0xffffffff81000201n), "asm_sysvec_reschedule_ipi+0x1");
+  assert.equal(new model.Symbols(elfWith([])).size, 0);
+  assert.equal(new model.Symbols(new Uint8Array([1, 2, 3])).size, 0);
+});
+
 test("gates give handlers, System.map their names", () => {
   const gate = new Uint8Array([0xb8, 0x01, 0x10, 0, 0, 0x8e, 0x60, 0x81, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
   assert.equal(model.handlerOf(gate, "long"), 0xffffffff816001b8n);
@@ -272,6 +348,32 @@ test("a trace for Perfetto has lanes, arrows and handler slices", () => {
     traceEvents.filter(({ cat }) => cat === "handler").map(({ ph }) => ph),
     ["B", "E"],
   );
+});
+
+test("slices of a lane follow each other or nest: Perfetto drops those that overlap", () => {
+  const parts = [];
+  const writer = new PerfettoWriter((text) => parts.push(text), new model.Symbols("1000 T handle_key\n"));
+  const hops = keyPress(9);
+  hops.forEach((hop, index) => (hop.ns = index * 30));
+  hops.find(({ kind }) => kind === "cpu vector").data = 0x1000n;
+  for (const hop of hops) writer.add(hop);
+  writer.end();
+  const { traceEvents } = JSON.parse(parts.join(""));
+  const lanes = new Map();
+  for (const slice of traceEvents.filter(({ ph }) => ph === "X"))
+    lanes.set(slice.tid, [...(lanes.get(slice.tid) ?? []), slice]);
+  for (const slices of lanes.values()) {
+    for (let i = 1; i < slices.length; i++) {
+      const end = slices[i - 1].ts + slices[i - 1].dur;
+      assert.ok(end <= slices[i].ts + 1e-9, `${slices[i - 1].name} and ${slices[i].name} overlap`);
+    }
+  }
+  assert.ok(traceEvents.some(({ ph, name }) => ph === "B" && name === "handle_key"));
+  // Each arrow starts or ends inside a slice of its lane.
+  for (const flow of traceEvents.filter(({ name }) => name === "journey")) {
+    const inside = lanes.get(flow.tid).some(({ ts, dur }) => ts <= flow.ts && flow.ts <= ts + dur);
+    assert.ok(inside, `an arrow at ${flow.ts} binds to nothing`);
+  }
 });
 
 test("a trace file is read back, and damage is refused", () => {
