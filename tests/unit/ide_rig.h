@@ -172,14 +172,16 @@ struct IdeRig {
   bool restore_from(IdeRig& other) {
     std::copy_n(other.ram.page, ram_size, ram.page);
     for (unsigned i = 0; i < media.size(); ++i) disks.image(i) = other.disks.image(i);
-    const std::vector<u8> bytes = other.state();
+    disks.readable = other.disks.readable;
+    disks.writable = other.disks.writable;
+    lines = other.lines;
+    return load(other.state());
+  }
+  bool load(const std::vector<u8>& bytes) {
     StateReader reader(bytes.data(), bytes.size());
     for (Saveable* part : parts()) {
       if (!part->load(reader)) return false;
     }
-    disks.readable = other.disks.readable;
-    disks.writable = other.disks.writable;
-    lines = other.lines;
     return reader.remaining() == 0;
   }
 
