@@ -305,12 +305,14 @@ TEST_CASE("a_snapshot_brings_its_bios_and_refuses_other_fw_cfg_files", "[power]"
 }
 
 TEST_CASE("bios_images_of_impossible_sizes_are_refused", "[power]") {
-  Pc pc;
+  Pc pc("", {"kernel", "", halting_kernel()});
   for (const std::size_t size :
        {std::size_t{1}, std::size_t{0xFFFF}, std::size_t{0x10001}, std::size_t{2} << 20}) {
     CHECK(pc.machine->load_file({"bios", "", std::vector<u8>(size)}).error().find("64 KiB") !=
           std::string::npos);
   }
   CHECK(pc.machine->load_file({"bios", "", {}}).error() == "the bios file is empty");
+  REQUIRE(pc.machine->load_file({"bios", "", counting_bios()}).ok());
   CHECK(pc.machine->load_file({"bios", "", counting_bios()}).error() == "there can be only one BIOS image");
+  CHECK(pc.machine->boot().error() == "a machine boots a kernel or a BIOS image, not both");
 }
