@@ -63,6 +63,7 @@ class Door {
   void set_rate(double ns_per_instruction);
   void advance(double ns);
   u32 serial_read(u32 port, char* out, u32 capacity);
+  const DoorScreen* screen(double time_ns);
   u32 query(std::string_view command);
   u32 read_memory(bool is_virtual, double address, u8* out, u32 size);
   u32 snapshot_save();
@@ -92,6 +93,7 @@ class Door {
   std::vector<u8> bytes_;
   TextBlock text_block_;
   DoorStatus status_{};
+  DoorScreen screen_{};
 };
 
 Door& door() {
@@ -140,13 +142,16 @@ u32 Door::create(std::string_view text) {
     if (!parsed.ok()) return answer(parsed.error(), kFailed);
     options = parsed.value();
   }
-  ram_ = guest_ram(config.value().memory);
+  const u64 memory = config.value().memory;
+  const bool vga = config.value().vga;
+  ram_ = guest_ram(memory + (vga ? StdVga::kMemorySize : 0));
   if (ram_ == nullptr) {
     return answer("the host has no room for " + std::to_string(config.value().memory >> 20) +
                       " MiB of guest memory; give the machine less",
                   kFailed);
   }
-  Result<std::unique_ptr<Machine>> made = Machine::create(std::move(config.value()), ram_, &disks_);
+  Result<std::unique_ptr<Machine>> made =
+      Machine::create(std::move(config.value()), ram_, &disks_, vga ? ram_ + memory : nullptr);
   if (!made.ok()) return answer(made.error(), kFailed);
   machine_ = std::move(made.value());
   if (options) {
@@ -229,6 +234,25 @@ u32 Door::serial_read(u32 port, char* out, u32 capacity) {
   sent.erase(0, count);
   refresh_status();
   return count;
+}
+
+const DoorScreen* Door::screen(double time_ns) {
+  if (machine_ == nullptr || machine_->screen() == nullptr) return nullptr;
+  machine_->update_screen(to_u64(time_ns));
+  static_assert(sizeof(ScreenBand) == 8);
+  const Screen& screen = *machine_->screen();
+  const PictureMode& mode = screen.mode();
+  screen_ = {.pixels = reinterpret_cast<u32>(screen.pixels().data()),
+             .width = mode.width,
+             .height = mode.height,
+             .columns = mode.columns,
+             .rows = mode.columns == 0 ? 0 : (mode.height + mode.row_lines - 1) / mode.row_lines,
+             .square = mode.square ? 1u : 0u,
+             .generation = screen.generation(),
+             .bands = reinterpret_cast<u32>(screen.bands().data()),
+             .band_count = static_cast<u32>(screen.bands().size())};
+  status_.screen_generation = screen.generation();
+  return &screen_;
 }
 
 u32 Door::query(std::string_view command) {
@@ -339,6 +363,9 @@ void lw_advance(double ns) {
 }
 u32 lw_serial_read(u32 port, u32 data, u32 capacity) {
   return door().serial_read(port, at<char>(data), capacity);
+}
+u32 lw_screen(double time_ns) {
+  return reinterpret_cast<u32>(door().screen(time_ns));
 }
 u32 lw_query(u32 text, u32 size) {
   return door().query(text_at(text, size));

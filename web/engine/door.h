@@ -6,7 +6,7 @@
 
 namespace lapwing {
 
-constexpr u32 kDoorVersion = 2;
+constexpr u32 kDoorVersion = 3;
 
 // Why lw_run returned.
 enum class DoorStop : u32 {
@@ -42,6 +42,19 @@ struct DoorStatus {
   u32 serial_pending[4];  // bytes waiting in lw_serial_read
   u32 screen_generation;  // changes when the picture may have changed
   u32 keyboard_leds;      // bit 0 scroll, 1 num, 2 caps
+};
+
+// The picture, read by the host in place until the next lw_screen.
+struct DoorScreen {
+  u32 pixels;  // address of width * height pixels, bytes red, green, blue, 255
+  u32 width;
+  u32 height;
+  u32 columns;  // of text; 0 in graphics modes
+  u32 rows;
+  u32 square;      // 1: square pixels; 0: the picture fills a 4:3 tube
+  u32 generation;  // changes with the picture
+  u32 bands;       // address of band_count pairs {first line, lines} that were drawn anew
+  u32 band_count;
 };
 
 }  // namespace lapwing

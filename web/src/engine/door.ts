@@ -1,5 +1,5 @@
 // Generated from web/engine/door.inc and web/engine/door.h by `npm run build:door`: do not edit.
-export const doorVersion = 2;
+export const doorVersion = 3;
 
 export const DoorStop = {
   Patience: 0,
@@ -39,6 +39,20 @@ export const doorStatus = {
   size: 64,
 } as const;
 
+/** Byte offsets in DoorScreen; arrays: of their first element. */
+export const doorScreen = {
+  pixels: 0,
+  width: 4,
+  height: 8,
+  columns: 12,
+  rows: 16,
+  square: 20,
+  generation: 24,
+  bands: 28,
+  bandCount: 32,
+  size: 40,
+} as const;
+
 export interface DoorCalls {
   /** 1 when disk_read can answer now; 0: the host fetches the bytes first and then calls lw_run again. */
   disk_ready(drive: number, offset: number, size: number): number;
@@ -75,6 +89,8 @@ export interface DoorFunctions {
   lw_advance(ns: number): void;
   /** Takes bytes that UART `port` sent; returns how many. */
   lw_serial_read(port: number, data: number, capacity: number): number;
+  /** Brings the picture up to date (time_ns decides what blinks) and returns the address of a DoorScreen, whose bands say what changed since the last call; 0: the machine has no screen. The guest sees nothing of it. */
+  lw_screen(timeNs: number): number;
   /** Asks something by name ('info pic', 'registers', 'disassemble 0x1000 10', 'hash', 'stats' ...); the answer is in lw_text. 0 = understood. */
   lw_query(text: number, size: number): number;
   /** Address of a block {u32 pointer, u32 size}: the last answer or error sentence. */
@@ -110,6 +126,7 @@ export const doorNames = [
   "lw_set_rate",
   "lw_advance",
   "lw_serial_read",
+  "lw_screen",
   "lw_query",
   "lw_text",
   "lw_read_memory",
