@@ -4,6 +4,10 @@ namespace lapwing {
 
 void IrqTrace::add(IrqEventKind kind, DeviceId device, const Fields& fields) {
   ++counts_[static_cast<std::size_t>(kind)];
+  if (kind == IrqEventKind::kLineRaised && fields.line < kCountedGsis) ++raised_[fields.line];
+  if (kind == IrqEventKind::kCpuVector && fields.cpu < kCountedCpus) {
+    ++entered_[fields.cpu][fields.vector & 0xFF];
+  }
   if (ring_.empty()) return;
   if (size_ == ring_.size()) {
     ++lost_;

@@ -134,7 +134,11 @@ class IrqTrace final : public Saveable {
   // Moves up to `max` oldest records to `out`; returns how many.
   std::size_t drain(IrqEvent* out, std::size_t max);
   u64 lost() const { return lost_; }
+  // Counted since power-on, whether recorded or not: hops by kind, raises by GSI, handlers entered by CPU and
+  // vector.
   u64 count(IrqEventKind kind) const { return counts_[static_cast<std::size_t>(kind)]; }
+  u64 raised(unsigned gsi) const { return gsi < kCountedGsis ? raised_[gsi] : 0; }
+  u64 entered(unsigned cpu, u8 vector) const { return cpu < kCountedCpus ? entered_[cpu][vector] : 0; }
 
   void save(StateWriter& out) const override { out.put_u32(last_cause_); }
   bool load(StateReader& in) override {
@@ -152,7 +156,11 @@ class IrqTrace final : public Saveable {
   std::size_t size_ = 0;
   bool overwrite_ = false;
   u64 lost_ = 0;
+  static constexpr unsigned kCountedGsis = 64;
+  static constexpr unsigned kCountedCpus = 8;
   std::array<u64, kIrqEventKinds> counts_{};
+  std::array<u64, kCountedGsis> raised_{};
+  std::array<std::array<u64, 256>, kCountedCpus> entered_{};
 };
 
 }  // namespace lapwing

@@ -47,6 +47,17 @@ std::string registers_json(const Device& device) {
   return text + "]";
 }
 
+// [vector, count] of the handlers that a CPU has entered since power-on.
+std::string entered_json(const IrqTrace& trace, unsigned cpu) {
+  std::string text;
+  for (unsigned vector = 0; vector < 256; ++vector) {
+    const u64 count = trace.entered(cpu, static_cast<u8>(vector));
+    if (count == 0) continue;
+    text += (text.empty() ? "[" : ",[") + std::to_string(vector) + "," + std::to_string(count) + "]";
+  }
+  return "[" + text + "]";
+}
+
 std::string cpu_json(const Cpu& cpu, const LocalApic& apic) {
   constexpr const char* kActivities[] = {"running", "halted", "waits for SIPI", "shut down"};
   constexpr const char* kModes[] = {"disabled", "xAPIC", "x2APIC"};
@@ -59,7 +70,8 @@ std::string cpu_json(const Cpu& cpu, const LocalApic& apic) {
          ",\"interruptFlag\":" + truth((s.rflags_rest & rflags::kIf) != 0) +
          ",\"shadow\":" + truth(s.interrupt_shadow) + ",\"nmiBlocked\":" + truth(s.nmi_blocked) +
          ",\"idtBase\":" + hex_text(s.idtr.base) + ",\"idtLimit\":" + std::to_string(s.idtr.limit) +
-         ",\"registers\":" + registers_json(apic) + "}";
+         ",\"entered\":" + entered_json(cpu.trace, cpu.index) + ",\"registers\":" + registers_json(apic) +
+         "}";
 }
 
 }  // namespace
@@ -74,6 +86,10 @@ std::string Machine::interrupt_state_json() const {
                      ",\"counts\":[";
   for (unsigned kind = 0; kind < kIrqEventKinds; ++kind) {
     text += (kind == 0 ? "" : ",") + std::to_string(trace_.count(static_cast<IrqEventKind>(kind)));
+  }
+  text += "],\"raised\":[";
+  for (unsigned gsi = 0; gsi < GsiRouter::kGsis; ++gsi) {
+    text += (gsi == 0 ? "" : ",") + std::to_string(trace_.raised(gsi));
   }
   text += "],\"devices\":[";
   bool first = true;

@@ -200,3 +200,20 @@ TEST_CASE("hpet_restores_running") {
   CHECK(n.lines.rises[20] == 4);  // at 1600, 1900, 2200, 2500
   CHECK(register_value(m.hpet, "GINTR_STA") == 4);
 }
+
+TEST_CASE("hpet_reset_stops_everything_and_gives_the_legacy_lines_back") {
+  Machine m;
+  m.hpet.legacy_input().set_line(0, true, 1);
+  m.write(0x10, 3);
+  m.timer(2, kInterrupt | kLevel | route(11), 50);
+  m.ticks(60);
+  CHECK(m.lines.levels[11]);
+  m.hpet.reset();
+  CHECK(!m.lines.levels[11]);
+  CHECK(m.legacy.levels[0]);
+  CHECK(m.clock.next_deadline() == kNever);
+  CHECK(m.read(0x10) == 0);
+  CHECK(m.read(0x20) == 0);
+  CHECK(m.read(0xF0) == 0);
+  CHECK(m.read(0x148) == ~0ull);
+}

@@ -178,3 +178,31 @@ TEST_CASE("ioapic_second_chip_and_restore") {
   CHECK(d.sent() == 1);
   CHECK(register_value(d.ioapic, "IOREDTBL1") == (0x71 | kLevel | kRemoteIrr));
 }
+
+TEST_CASE("ioapic_level_pin_masked_while_in_service_waits_for_its_unmask") {
+  Chip c;
+  c.program(9, 0x59 | kLevel);
+  c.set(9, true);
+  c.program(9, 0x59 | kLevel | kMasked);
+  CHECK((c.low(9) & kRemoteIrr) != 0);  // masking does not forget that the EOI is due
+  c.ioapic.eoi_broadcast(0x59);
+  CHECK((c.low(9) & kRemoteIrr) == 0);
+  CHECK(c.sent() == 1);
+  c.program(9, 0x59 | kLevel);
+  CHECK(c.sent() == 2);
+}
+
+TEST_CASE("ioapic_reset_masks_all_pins_and_sees_the_wires_as_they_are") {
+  Chip c({.id = 3});
+  c.write(0, 0x07000000);
+  c.program(9, 0x59 | kLevel);
+  c.set(9, true);
+  c.ioapic.reset();
+  CHECK(c.read(0) == 0x03000000);
+  for (unsigned pin = 0; pin < 24; ++pin) CHECK(c.low(pin) == kMasked);
+  c.ioapic.eoi_broadcast(0x59);
+  CHECK(c.sent() == 1);
+  c.program(9, 0x5A | kLevel);
+  REQUIRE(c.sent() == 2);
+  CHECK(c.messages.vector() == 0x5A);
+}

@@ -521,3 +521,54 @@ TEST_CASE("local_apic_restores_pending_in_service_and_timer") {
   CHECK(b.clock.next_deadline() == a.clock.next_deadline());
   CHECK(register_value(a.apic, "PPR") == 0x40);
 }
+
+TEST_CASE("local_apic_request_withdrawn_by_tpr_gives_the_spurious_vector_without_service") {
+  Apic a;
+  CHECK(a.send(0x41));
+  REQUIRE(a.pins.intr);
+  a.write(0x80, 0xF0);  // between INTR and INTA
+  CHECK(!a.pins.intr);
+  CHECK(a.apic.acknowledge().vector == 0xFF);
+  CHECK(a.trace.count(IrqEventKind::kLapicSpurious) == 1);
+  CHECK(!a.bit(kIsr, 0xFF));
+  CHECK(a.bit(kIrr, 0x41));
+  a.write(0x80, 0);
+  CHECK(a.ack() == 0x41);
+}
+
+TEST_CASE("local_apic_eoi_without_service_changes_nothing") {
+  Apic a;
+  CHECK(a.send(0x41, true));
+  a.write(0xB0, 0);
+  CHECK(a.bus.eois.empty());
+  CHECK(a.bit(kIrr, 0x41));
+  CHECK(a.trace.count(IrqEventKind::kLapicEoi) == 0);
+}
+
+TEST_CASE("local_apic_masking_or_disabling_later_keeps_what_is_requested_or_in_service") {
+  Apic a;
+  a.write(0x330, 0x61);
+  a.apic.fire_local(LocalApic::Lvt::kThermal);
+  CHECK(a.send(0x51));
+  CHECK(a.ack() == 0x61);
+  a.write(0x330, 0x10061);
+  a.write(0xF0, 0xFF);
+  CHECK(a.bit(kIsr, 0x61));
+  CHECK(a.bit(kIrr, 0x51));
+  a.write(0xB0, 0);
+  CHECK(a.ack() == 0x51);
+}
+
+TEST_CASE("local_apic_power_on_reset_forgets_what_init_keeps") {
+  Apic a;
+  a.write(0x20, 0x07000000);
+  CHECK(a.wrmsr(kApicBaseMsr, 0xFED10000 | kEnable | kBsp));
+  a.apic.init_reset();
+  CHECK(a.read(0x20) == 0x07000000);
+  CHECK(a.apic.mmio_page() == 0xFED10000);
+  CHECK(a.read(0xF0) == 0xFF);
+  a.apic.reset();
+  CHECK(a.read(0x20) == 0);
+  CHECK(a.apic.mmio_page() == 0xFEE00000);
+  CHECK(a.rdmsr(kApicBaseMsr) == (0xFEE00000 | kEnable | kBsp));
+}

@@ -111,3 +111,35 @@ TEST_CASE("msix_restores_pending") {
   other.write(0x10, 0, 4);
   CHECK(p.messages.sent.size() == 2);
 }
+
+TEST_CASE("msi_and_msix_reset_forget_what_is_pending") {
+  Port p;
+  MsiCapability msi(p.port, 2);
+  msi.write(2, 0x0011, 2);
+  msi.write(0x10, 3, 4);
+  msi.notify(1);
+  msi.reset();
+  CHECK(msi.read(0x14, 4) == 0);
+  CHECK(msi.read(0x10, 4) == 0);
+  CHECK(!msi.enabled());
+  MsixCapability msix(p.port, 2, {});
+  msix.write(2, 0x8000, 2);
+  msix.notify(1);
+  msix.reset();
+  CHECK(!msix.pending(1));
+  CHECK(msix.masked(1));
+  msix.write(2, 0x8000, 2);
+  msix.table_write(16 + 12, 0, 4);
+  CHECK(p.messages.sent.empty());
+}
+
+TEST_CASE("msi_served_while_masked_is_not_sent_on_unmask") {
+  Port p;
+  MsiCapability msi(p.port, 1);
+  msi.write(2, 0x0001, 2);
+  msi.write(0x10, 1, 4);
+  msi.notify(0);
+  msi.clear_pending(0);
+  msi.write(0x10, 0, 4);
+  CHECK(p.messages.sent.empty());
+}

@@ -241,3 +241,48 @@ TEST_CASE("one_cause_names_the_whole_journey") {
   REQUIRE(journey.size() == expected.size());
   for (std::size_t i = 0; i < journey.size(); ++i) CHECK(journey[i] == static_cast<u8>(expected[i]));
 }
+
+TEST_CASE("two_ioapics_share_a_vector_and_the_eoi_reaches_both") {
+  constexpr u32 kLevel = 1u << 15, kRemoteIrr = 1u << 14;
+  Pc pc(1);
+  pc.program(pc.ioapic, 10, 0x55 | kLevel, 0);
+  pc.program(pc.second, 6, 0x55 | kLevel, 0);
+  pc.source.set_line(24 + 6, true, 1);
+  CHECK(!pc.pic.requested(6));
+  pc.other.set_line(10, true, 2);
+  CHECK((pc.second.redirection(6) & kRemoteIrr) != 0);
+  CHECK((pc.ioapic.redirection(10) & kRemoteIrr) != 0);
+  CHECK(pc.trace.count(IrqEventKind::kLapicCoalesced) == 1);
+  CHECK(pc.apics[0]->acknowledge().vector == 0x55);
+  pc.source.set_line(24 + 6, false, 0);
+  pc.apics[0]->mmio_write(0xB0, 0, 4);
+  // One broadcast ends it at both; the pin that is still high asks again.
+  CHECK((pc.second.redirection(6) & kRemoteIrr) == 0);
+  CHECK((pc.ioapic.redirection(10) & kRemoteIrr) != 0);
+  CHECK(pc.apics[0]->acknowledge().vector == 0x55);
+  pc.other.set_line(10, false, 0);
+  pc.apics[0]->mmio_write(0xB0, 0, 4);
+  CHECK((pc.ioapic.redirection(10) & kRemoteIrr) == 0);
+  CHECK(!pc.pins[0]->intr);
+}
+
+TEST_CASE("interrupts_for_nobody_are_dropped_and_counted") {
+  Pc pc(2);
+  pc.icr(0, 0x0004F, 9);  // no APIC 9
+  CHECK(pc.trace.count(IrqEventKind::kMessageDropped) == 1);
+  CHECK(!pc.send(0xFEE09000, 0x41));
+  CHECK(!pc.send(0xFED00000, 0x41));          // not the APICs' window
+  CHECK(!pc.send(0xFEE00000, 0x300 | 0x41));  // reserved delivery mode
+  CHECK(!pc.send(0xFEE00000, 0x8041));        // level de-assert
+  CHECK(pc.trace.count(IrqEventKind::kMessageDropped) == 5);
+  CHECK(pc.who(0x41) == 0);
+}
+
+TEST_CASE("a_message_with_an_illegal_vector_is_an_error_of_the_receiver") {
+  Pc pc(1);
+  pc.apics[0]->mmio_write(0x370, 0xFE, 4);
+  CHECK(!pc.send(0xFEE00000, 0x0F));
+  CHECK(pc.apics[0]->acknowledge().vector == 0xFE);  // the error interrupt
+  pc.apics[0]->mmio_write(0x280, 0, 4);
+  CHECK(pc.apics[0]->mmio_read(0x280, 4) == 0x40);
+}

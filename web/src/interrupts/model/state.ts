@@ -35,6 +35,8 @@ export interface CpuState {
   nmiBlocked: boolean;
   idtBase: bigint;
   idtLimit: number;
+  /** Handlers entered since power-on: [vector, count]. */
+  entered: [number, number][];
   registers: RegisterState[];
 }
 
@@ -46,6 +48,8 @@ export interface InterruptState {
   gsiLevels: bigint;
   /** Hops since power-on, by event kind. */
   counts: number[];
+  /** How often each GSI was raised since power-on. */
+  raised: number[];
   devices: DeviceState[];
   cpus: CpuState[];
 }
@@ -112,3 +116,7 @@ export function vectorsIn(cpu: CpuState, set: "IRR" | "ISR" | "TMR"): number[] {
 
 export const gsiLevel = (state: InterruptState, gsi: number): boolean =>
   ((state.gsiLevels >> BigInt(gsi)) & 1n) === 1n;
+
+/** How often a processor has entered the handlers of these vectors since power-on. */
+export const enteredBy = ({ entered }: CpuState, vectors: readonly number[]): number =>
+  entered.reduce((sum, [vector, count]) => sum + (vectors.includes(vector) ? count : 0), 0);

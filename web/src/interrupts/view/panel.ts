@@ -11,7 +11,9 @@ import {
   lineOwners,
   parseProcInterrupts,
   parseState,
+  enteredBy,
   sentence,
+  Symbols,
   when,
   type Blocker,
   type HopCounts,
@@ -31,14 +33,7 @@ const lines = 24;
 const keptOutput = 16_384;
 
 /** Vectors of 64-bit Linux, whose rows of /proc/interrupts name no pin. */
-const functionCall = 0xfc;
-const singleFunctionCall = 0xfb;
-const reschedule = 0xfd;
-const linuxSources: Record<string, string> = {
-  LOC: "timer",
-  CAL: `ipi ${functionCall}`,
-  RES: `ipi ${reschedule}`,
-};
+const linuxVectors: Record<string, number[]> = { LOC: [0xec], RES: [0xfd], CAL: [0xfb, 0xfc] };
 
 export interface PanelHost {
   client: Client;
@@ -58,6 +53,7 @@ export class InterruptPanel {
   #output = "";
   #isOpen = false;
   #isStepping = false;
+  #symbols = new Symbols();
 
   constructor() {
     this.element.className = "irq";
@@ -70,6 +66,8 @@ export class InterruptPanel {
     this.#button("toggle").addEventListener("click", () => void this.#toggle());
     this.#button("step").addEventListener("click", () => void this.#step());
     this.#button("ask").addEventListener("click", () => this.#host?.type("cat /proc/interrupts\r"));
+    const symbols = this.#find<HTMLInputElement>('[data-irq="symbols"]');
+    symbols.addEventListener("change", () => void this.#readSymbols(symbols.files?.[0]));
     this.#find("form").addEventListener("submit", (event) => {
       event.preventDefault();
       void this.#explain({ gsi: Number(this.#find<HTMLSelectElement>("select").value) });
@@ -147,12 +145,17 @@ export class InterruptPanel {
   #show(state: InterruptState): void {
     this.#tables.show(state);
     this.#showCounters(hopCounts(state.counts), state.lost);
-    this.#showGuest();
+    this.#showGuest(state);
     const list = this.#find(".journeys");
     // A list that somebody goes through by keyboard is left alone while the machine runs.
     if (list.matches(":focus-within") && this.#host?.isRunning()) return;
     const latest = this.#model.journeys.latest(lookedThrough).filter(reachedController);
-    list.replaceChildren(...latest.slice(-shownJourneys).reverse().map(journeyItem));
+    list.replaceChildren(
+      ...latest
+        .slice(-shownJourneys)
+        .reverse()
+        .map((journey) => journeyItem(journey, this.#symbols)),
+    );
   }
 
   #showState(): void {
@@ -174,14 +177,18 @@ export class InterruptPanel {
     this.#find(".hops").replaceChildren(...rows);
   }
 
-  /** The guest's table beside what was seen since the panel was opened. */
-  #showGuest(): void {
+  /**
+   * The guest's table beside what was seen: for its own vectors each processor's handlers since power-on, for pins of
+   * the I/O APIC the handlers since the panel was opened.
+   */
+  #showGuest({ cpus }: InterruptState): void {
     const guest = parseProcInterrupts(this.#output);
     this.#find(".guest").hidden = guest.length === 0;
-    const entries = this.#entries();
+    const entries = this.#entriesByPin();
     const seen = (irq: string, pin: number | undefined): string => {
-      if (pin !== undefined) return String(entries.get(`pin ${pin}`) ?? 0);
-      return irq in linuxSources ? String(entries.get(linuxSources[irq]!) ?? 0) : "";
+      if (pin !== undefined) return String(entries.get(pin) ?? 0);
+      const vectors = linuxVectors[irq];
+      return vectors ? cpus.map((cpu) => enteredBy(cpu, vectors)).join(" + ") : "";
     };
     this.#find(".guest tbody").replaceChildren(
       ...guest
@@ -189,22 +196,22 @@ export class InterruptPanel {
         .map(({ irq, counts, text, pin }) => row(`${irq}: ${text}`, counts.join(" + "), seen(irq, pin))),
     );
   }
-  /** Handler entries since the panel was opened, by I/O APIC pin, "timer", or "ipi VECTOR". */
-  #entries(): Map<string, number> {
-    const entries = new Map<string, number>();
-    for (const { source, pin, deliveries } of this.#model.journeys.all()) {
-      for (const { vector, entered } of deliveries) {
-        if (!entered) continue;
-        const calls = vector === functionCall || vector === singleFunctionCall;
-        const name = pin
-          ? `pin ${pin.pin}`
-          : source.endsWith(" timer")
-            ? "timer"
-            : `ipi ${calls ? functionCall : vector}`;
-        entries.set(name, (entries.get(name) ?? 0) + 1);
-      }
+  #entriesByPin(): Map<number, number> {
+    const entries = new Map<number, number>();
+    for (const { pin, deliveries } of this.#model.journeys.all()) {
+      if (!pin) continue;
+      const entered = deliveries.filter((delivery) => delivery.entered).length;
+      entries.set(pin.pin, (entries.get(pin.pin) ?? 0) + entered);
     }
     return entries;
+  }
+
+  async #readSymbols(file: File | undefined): Promise<void> {
+    if (!file) return;
+    const symbols = new Symbols(new Uint8Array(await file.arrayBuffer()));
+    this.#symbols = symbols;
+    this.#say(symbols.size > 0 ? `${file.name}: ${symbols.size} names.` : `${file.name} holds no symbols.`);
+    await this.#refresh();
   }
 
   async #toggle(): Promise<void> {
@@ -222,7 +229,9 @@ export class InterruptPanel {
       const isFound = await host.client.request("stepToInterrupt", {});
       const journey = this.#lastEntered();
       this.#say(
-        isFound && journey ? `Stopped in a handler: ${sentence(journey)}.` : "No interrupt came for long.",
+        isFound && journey
+          ? `Stopped in a handler: ${sentence(journey, { symbols: this.#symbols })}.`
+          : "No interrupt came for long.",
       );
     } catch (error) {
       this.#say(messageOf(error));
@@ -241,7 +250,7 @@ export class InterruptPanel {
       const state = parseState(await this.#host.client.request("query", "state interrupts"));
       const { sentence: text, blockers } = explain(question, { state, writers: this.#model.writers });
       const [first, ...others] = blockers;
-      const wrote = first ? writtenBy(first) : "";
+      const wrote = first ? writtenBy(first, this.#symbols) : "";
       const also = others.length > 0 ? ` Also: ${others.map((other) => other.text).join(" ")}` : "";
       this.#say(`${text}${wrote}${also}`);
     } catch (error) {
@@ -275,9 +284,9 @@ const writtenReasons = [
   "TPR",
 ];
 
-function writtenBy({ writer, reason }: Blocker): string {
+function writtenBy({ writer, reason }: Blocker, symbols: Symbols): string {
   if (writer) {
-    const at = `0x${writer.rip.toString(16)}, ${(writer.ns / 1e9).toFixed(6)} s after power-on`;
+    const at = `${symbols.describe(writer.rip)}, ${(writer.ns / 1e9).toFixed(6)} s after power-on`;
     return ` Written by the guest at ${at}.`;
   }
   return writtenReasons.includes(reason)
@@ -291,10 +300,10 @@ function questionOf(journey: Journey): Question {
   return waiting ? { vector: waiting.vector, cpu: waiting.cpu } : { gsi: journey.gsi ?? 0 };
 }
 
-function journeyItem(journey: Journey): HTMLLIElement {
+function journeyItem(journey: Journey, symbols: Symbols): HTMLLIElement {
   const item = document.createElement("li");
   const time = Object.assign(document.createElement("time"), { textContent: when(journey) });
-  const text = Object.assign(document.createElement("span"), { textContent: sentence(journey) });
+  const text = Object.assign(document.createElement("span"), { textContent: sentence(journey, { symbols }) });
   const why = Object.assign(document.createElement("button"), { type: "button", textContent: "Why not?" });
   why.dataset["journey"] = String(journey.id);
   why.setAttribute("aria-label", `Why not? ${text.textContent}`);
@@ -335,9 +344,10 @@ const markup = `
   <table><tbody class="hops"></tbody></table>
   <p><button type="button" data-irq="ask">Ask the guest (cat /proc/interrupts)</button></p>
   <table class="guest" hidden>
-    <thead><tr><th scope="col">Guest's line</th><th scope="col">Guest counts</th><th scope="col">Entered by now</th></tr></thead>
+    <thead><tr><th scope="col">Guest's line</th><th scope="col">Guest counts</th><th scope="col">Handlers seen</th></tr></thead>
     <tbody></tbody>
   </table>
+  <p><label>Names for handlers: the guest's System.map or vmlinux <input type="file" data-irq="symbols"></label></p>
   <h3>Controllers</h3>
   <div class="chips"></div>
 </div>`;
