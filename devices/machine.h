@@ -145,7 +145,11 @@ class Machine final : private BoardHost {
 
   // BoardHost
   void serial_output(unsigned uart, u8 value) override { sent_[uart].push_back(static_cast<char>(value)); }
-  void debug_output(u8 value) override { sent_[kDebugPort].push_back(static_cast<char>(value)); }
+  // Kept up to a limit: nobody may be listening.
+  void debug_output(u8 value) override {
+    constexpr std::size_t kMostKept = 1 << 20;
+    if (sent_[kDebugPort].size() < kMostKept) sent_[kDebugPort].push_back(static_cast<char>(value));
+  }
   void request_reset() override { reset_requested_ = true; }
   void request_cpu_reset() override { cpu_reset_requested_ = true; }
   void request_suspend() override { suspend_requested_ = true; }

@@ -151,6 +151,18 @@ test("without a kernel the firmware boots, with the order, files and identity th
   );
 });
 
+test("the debug console goes where -debugcon or its chardev says", () => {
+  const global = ["-global", "isa-debugcon.iobase=0x402"];
+  const { debugConsole, config } = options(["-debugcon", "file:/tmp/d", ...global]);
+  assert.deepEqual(debugConsole, { kind: "file", path: "/tmp/d" });
+  assert.deepEqual(config.devices, ["isa-debugcon,iobase=0x402"]);
+  assert.deepEqual(
+    options(["-chardev", "file,id=c,path=x", "-device", "isa-debugcon,chardev=c"]).debugConsole,
+    { kind: "file", path: "x" },
+  );
+  assert.equal(options([]).debugConsole, undefined);
+});
+
 test("serial ports go where they are sent", () => {
   assert.deepEqual(options(["-serial", "file:/tmp/a", "-serial", "null"]).serial, [
     { kind: "file", path: "/tmp/a" },

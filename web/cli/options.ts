@@ -26,6 +26,8 @@ export interface Options {
   initrds: { path: string; args: string }[];
   drives: CliDrive[];
   serial: SerialTarget[];
+  /** Where the bytes of isa-debugcon go; nowhere without it. */
+  debugConsole?: SerialTarget;
   clock: "virtual" | "realtime";
   expect: RegExp[];
   fail: RegExp[];
@@ -101,6 +103,7 @@ export function optionsFrom(flags: ParsedFlags, inputIsInteractive: boolean): Op
     initrds: initrds(one("-initrd")),
     drives: drivesFrom(flags),
     serial: serialTargets(all("-serial"), all("-chardev")),
+    debugConsole: debugConsole(flags),
     clock,
     expect,
     fail: all("--fail").map((text) => regex("--fail", text)),
@@ -144,7 +147,8 @@ function machineConfig(flags: ParsedFlags, clock: "virtual" | "realtime"): Machi
   if (flags.has("-uuid")) config.uuid = one("-uuid");
   const fwCfg = (flags.get("-fw_cfg") ?? []).filter((text) => !fwCfgFile(text));
   if (fwCfg.length > 0) config.fwCfg = fwCfg;
-  const wanted = flags.get("-device") ?? [];
+  const wanted = [...(flags.get("-device") ?? [])];
+  if (flags.has("-debugcon")) wanted.push(`isa-debugcon,iobase=${debugPort(flags.get("-global") ?? [])}`);
   for (const device of wanted) if (laterDevices.test(device)) throw later(`-device ${device.split(",")[0]}`);
   if (wanted.length > 0) config.devices = wanted;
   return config;
@@ -228,6 +232,26 @@ function serialTargets(serials: string[], chardevs: string[]): SerialTarget[] {
     throw bad(`-serial ${text}: give stdio, mon:stdio, file:PATH, null or chardev:ID.`);
   });
   return targets.length > 0 ? targets : [{ kind: "stdio" }];
+}
+
+/** The target of -debugcon, or the chardev of the first -device isa-debugcon. */
+function debugConsole(flags: ParsedFlags): SerialTarget | undefined {
+  const chardevs = flags.get("-chardev") ?? [];
+  const text = flags.get("-debugcon")?.at(-1);
+  if (text !== undefined) return serialTargets([text], chardevs)[0];
+  const device = flags.get("-device")?.find((name) => name.startsWith("isa-debugcon"));
+  const id = device && /,chardev=([^,]+)/.exec(device)?.[1];
+  return id ? serialTargets([`chardev:${id}`], chardevs)[0] : undefined;
+}
+
+function debugPort(globals: string[]): string {
+  let port = "0xe9";
+  for (const text of globals) {
+    const value = /^isa-debugcon\.iobase=(.+)$/.exec(text)?.[1];
+    if (value === undefined) throw later(`-global ${text}`);
+    port = value;
+  }
+  return port;
 }
 
 function parseChardev(text: string): [string, SerialTarget] {

@@ -116,6 +116,7 @@ class Run {
   readonly #trace: TraceFiles;
   readonly #watcher: ConsoleWatcher;
   readonly #serialFiles: (number | undefined)[];
+  readonly #debugFile: number | undefined;
   readonly #startedAt = performance.now();
   readonly #stdinPort: number;
   #timer: NodeJS.Timeout | undefined;
@@ -129,6 +130,7 @@ class Run {
     this.#nextHash = options.hashEvery;
     this.#watcher = new ConsoleWatcher(options);
     this.#serialFiles = options.serial.map((target) => openSerial(target));
+    this.#debugFile = options.debugConsole && openSerial(options.debugConsole);
     this.#stdinPort = options.serial.findIndex(({ kind }) => kind === "stdio");
     this.#trace = new TraceFiles(engine, options);
     this.#pump = new Pump(engine, hostLoop(), this.#hooks(), {
@@ -176,9 +178,20 @@ class Run {
   #atBoundary(): void {
     this.#trace.drain();
     for (let port = 0; port < Math.max(2, this.#options.serial.length); port++) this.#takeSerial(port);
+    this.#takeDebugConsole();
     if (this.#isDone || this.#engine.ns < this.#options.timeoutVirtualNs) return;
     this.#say(`timeout: ${this.#options.timeoutVirtualNs / 1e9} s of guest time${this.#awaited()}`);
     this.#finish(exitStatus.timeout);
+  }
+
+  #takeDebugConsole(): void {
+    const target = this.#options.debugConsole;
+    if (!target || this.#isDone) return;
+    const bytes = this.#engine.debugOutput();
+    if (bytes.length === 0) return;
+    if (this.#debugFile !== undefined) writeFully(this.#debugFile, bytes);
+    else if (target.kind === "stdio" && !this.#terminal.write(bytes)) this.#finish(exitStatus.ok);
+    if (target.kind === "stdio" && !this.#isDone) this.#watch(0, bytes);
   }
 
   #takeSerial(port: number): void {
@@ -252,7 +265,7 @@ class Run {
     clearTimeout(this.#timer);
     this.#terminal.close();
     if (status !== exitStatus.engine) this.#writeResults();
-    for (const file of this.#serialFiles) if (file !== undefined) fs.closeSync(file);
+    for (const file of [...this.#serialFiles, this.#debugFile]) if (file !== undefined) fs.closeSync(file);
     this.#resolve(status);
   }
 

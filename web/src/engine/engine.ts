@@ -1,5 +1,5 @@
 import { LapwingError } from "../errors";
-import { DoorInput, doorStatus, DoorStop } from "./door";
+import { DoorInput, doorScreen, doorStatus, DoorStop } from "./door";
 import type { Instance } from "./instantiate";
 
 /** What the engine builds its machine from; every key is optional but `memory`. */
@@ -22,6 +22,8 @@ export interface MachineConfig {
   devices?: readonly string[];
   /** As `-boot`: "order=dc,menu=on". */
   boot?: string;
+  /** "std": a VGA; "none" (default): no screen. */
+  vga?: "std" | "none";
   uuid?: string;
   /** `-fw_cfg` strings: "name=opt/x,string=text". */
   fwCfg?: readonly string[];
@@ -29,9 +31,31 @@ export interface MachineConfig {
   drives?: readonly string[];
 }
 
-export type FileKind = "kernel" | "initrd" | "bios" | "fw_cfg" | "symbols";
+export type FileKind = "kernel" | "initrd" | "bios" | "vgabios" | "fw_cfg" | "symbols";
+
+export interface MouseInput {
+  dx: number;
+  dy: number;
+  wheel: number;
+  buttons: number;
+}
+
+export interface Picture {
+  width: number;
+  height: number;
+  /** Of text; 0 in graphics modes. */
+  columns: number;
+  rows: number;
+  /** Pixels are square; else the picture fills a 4:3 tube. */
+  isSquare: boolean;
+  bands: { y: number; height: number }[];
+  /** A copy of some lines as RGBA bytes. */
+  lines(y: number, height: number): Uint8Array;
+}
 
 const traceRecordBytes = 48;
+/** Behind the four UARTs. */
+const debugPort = 4;
 
 /** One machine in one wasm instance: the door with JavaScript's types. Knows no host time. */
 export class Engine {
@@ -115,6 +139,18 @@ export class Engine {
     });
   }
 
+  /** The bytes that the debug console has sent since the last call. */
+  debugOutput(): Uint8Array {
+    const most = 4096;
+    const parts: Uint8Array[] = [];
+    do {
+      parts.push(
+        this.#withRoom(most, (at) => this.#copy(at, this.#door.lw_serial_read(debugPort, at, most))),
+      );
+    } while (parts.at(-1)!.length === most);
+    return parts.length === 1 ? parts[0]! : new Uint8Array(parts.flatMap((part) => [...part]));
+  }
+
   serialInput(port: number, bytes: Uint8Array): void {
     this.#check(
       this.#withBytes(bytes, (at, size) => this.#door.lw_input(DoorInput.Serial, port, 0, at, size)),
@@ -124,6 +160,40 @@ export class Engine {
   key(code: number, isPressed: boolean): void {
     this.#door.lw_input(DoorInput.Key, code, isPressed ? 1 : 0, 0, 0);
   }
+  /** Motion to the right and upwards, wheel steps towards the user, and the buttons held (bit 0 left, 1 right, 2 middle). */
+  mouse({ dx, dy, wheel, buttons }: MouseInput): void {
+    const motion = (dx & 0xffff) | (dy << 16);
+    this.#door.lw_input(DoorInput.Mouse, motion >>> 0, (buttons & 0xff) | ((wheel & 0xff) << 8), 0, 0);
+  }
+
+  /** The picture, of which `bands` changed since the last call; undefined: there is no screen. */
+  screen(timeNs: number): Picture | undefined {
+    const at = this.#door.lw_screen(timeNs) >>> 0;
+    if (at === 0) return undefined;
+    const view = new DataView(this.#memory.buffer);
+    const field = (offset: number) => view.getUint32(at + offset, true);
+    const bandsAt = field(doorScreen.bands);
+    const bands = Array.from({ length: field(doorScreen.bandCount) }, (_, i) => ({
+      y: view.getUint32(bandsAt + 8 * i, true),
+      height: view.getUint32(bandsAt + 8 * i + 4, true),
+    }));
+    const width = field(doorScreen.width);
+    const pixelsAt = field(doorScreen.pixels);
+    return {
+      width,
+      height: field(doorScreen.height),
+      columns: field(doorScreen.columns),
+      rows: field(doorScreen.rows),
+      isSquare: field(doorScreen.square) !== 0,
+      bands,
+      lines: (y, height) => this.#copy(pixelsAt + 4 * width * y, 4 * width * height),
+    };
+  }
+  /** The text of a text mode, a line per row; empty in graphics modes. */
+  screenText(): string {
+    return this.query("screen");
+  }
+
   powerButton(): void {
     this.#door.lw_input(DoorInput.PowerButton, 0, 0, 0, 0);
   }
@@ -266,6 +336,7 @@ export function configText(config: MachineConfig): string {
   add("cmdline", config.append);
   for (const drive of config.drives ?? []) add("drive", drive);
   for (const device of config.devices ?? []) add("device", device);
+  add("vga", config.vga);
   add("boot", config.boot);
   add("uuid", config.uuid);
   for (const entry of config.fwCfg ?? []) add("fw_cfg", entry);
