@@ -174,7 +174,15 @@ function state(change = {}) {
     cpus: [
       {
         ...{ index: 0, apicId: 0, apicMode: "xAPIC", activity: "running", mode: "long", rip: "0x1000" },
-        ...{ interruptFlag: true, shadow: false, nmiBlocked: false, idtBase: "0x0", idtLimit: 0xfff, entered: [], ...cpu },
+        ...{
+          interruptFlag: true,
+          shadow: false,
+          nmiBlocked: false,
+          idtBase: "0x0",
+          idtLimit: 0xfff,
+          entered: [],
+          ...cpu,
+        },
         registers: [
           reg("ID", 0x20, 0),
           reg("TPR", 0x80, tpr),

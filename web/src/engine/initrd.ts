@@ -48,8 +48,9 @@ async function checkGzip(bytes: Uint8Array, name: string): Promise<void> {
     while (!(await reader.read()).done);
   } catch (error) {
     const reason = messageOf(error);
-    // What follows the compressed data (padding, a further archive) is the kernel's business.
-    if (/junk|trailing|after the end/i.test(reason)) return;
+    // What follows the compressed data (padding, a further archive) is the kernel's business; Node takes it for a
+    // further header, and the first one has been looked at.
+    if (/junk|trailing|after the end|incorrect header check/i.test(reason)) return;
     const isCut = /truncated|unexpected end|without reaching/i.test(reason);
     throw new LapwingError(
       "bad_file",
