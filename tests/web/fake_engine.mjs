@@ -233,6 +233,7 @@ export function fakeInstance(guestBytes = 1 << 20) {
       machine.updateStatus(DoorStop.Patience);
       return bytes.length;
     },
+    lw_screen: () => 0,
     lw_query: (at, size) => {
       const question = decode(at, size);
       const answer = machine.query(question);

@@ -76,7 +76,7 @@ const rows: Record<GroupName, Row[]> = {
     ["-display", "none", "no window"],
     ["-vnc", "none", "no VNC server"],
     ["-parallel", "none", "no parallel port"],
-    ["-vga", "std|none", "graphics card: none so far"],
+    ["-vga", "std|none", "graphics card: std (the default of firmware), none (with -kernel)"],
     ["-monitor", "none|stdio", "where the monitor is (Ctrl-A C reaches it in any case)"],
     ["-device", "NAME,...", "isa-debug-exit,iobase=,iosize=; `help` lists devices", { repeatable: true }],
     ["-debugcon", "DEVICE", "debug console at port 0xe9: stdio, file:PATH, null or chardev:ID"],
@@ -108,7 +108,11 @@ const rows: Record<GroupName, Row[]> = {
     ["--expect", "REGEX", "end with 0 once all were seen, in order", { repeatable: true }],
     ["--fail", "REGEX", "end with 1 when it is seen", { repeatable: true }],
     ["--send", "REGEX=>TEXT", "type TEXT when REGEX appears (\\n is Enter)", { repeatable: true }],
-    ["--screenshot", "FILE.png[@REGEX]", "save the screen", { support: "later" }],
+    [
+      "--screenshot",
+      "FILE.png[@REGEX]",
+      "save the screen at the end, or when REGEX appears on console or screen",
+    ],
   ],
   inspect: [
     ["-d", "ITEM,...", "log items: int (interrupt events, to stderr or -D)"],

@@ -39,6 +39,7 @@ export interface Options {
   logInput?: string;
   replay?: string;
   saveSnapshot?: FileAtRegex;
+  screenshot?: FileAtRegex;
   loadSnapshot?: string;
   traceIrq?: string;
   symbols?: string;
@@ -116,6 +117,7 @@ export function optionsFrom(flags: ParsedFlags, inputIsInteractive: boolean): Op
     replay: one("--replay"),
     saveSnapshot: fileAtRegex("--save-snapshot", one("--save-snapshot")),
     loadSnapshot: one("--load-snapshot"),
+    screenshot: screenshotFile(flags),
     traceIrq: traceFile(one("--trace-irq")),
     symbols: one("--symbols"),
     logInterrupts: logItems(one("-d"), one("-D")),
@@ -125,6 +127,20 @@ export function optionsFrom(flags: ParsedFlags, inputIsInteractive: boolean): Op
     throw bad("-kernel and -bios exclude each other: -kernel starts the kernel without firmware.");
   if (options.replay && options.logInput) throw bad("--replay and --log-input exclude each other.");
   return options;
+}
+
+/** Kernels that are started directly have talked to the serial port; firmware wants a screen. */
+function hasScreen(flags: ParsedFlags): boolean {
+  const chosen = flags.get("-vga")?.at(-1);
+  return chosen ? chosen === "std" : !flags.has("-kernel") || flags.has("--screenshot");
+}
+
+function screenshotFile(flags: ParsedFlags): FileAtRegex | undefined {
+  const file = fileAtRegex("--screenshot", flags.get("--screenshot")?.at(-1));
+  if (!file) return undefined;
+  if (!file.path.endsWith(".png")) throw bad(`--screenshot ${file.path}: the name must end in .png.`);
+  if (!hasScreen(flags)) throw bad("--screenshot needs a screen, and -vga none leaves it out.");
+  return file;
 }
 
 function machineConfig(flags: ParsedFlags, clock: "virtual" | "realtime"): MachineConfig {
@@ -143,6 +159,7 @@ function machineConfig(flags: ParsedFlags, clock: "virtual" | "realtime"): Machi
   if (flags.has("-rtc")) config.rtc = rtcStart(one("-rtc")!, clock);
   else if (clock === "realtime") config.rtc = Math.floor(Date.now() / 1000);
   if (flags.has("-no-reboot")) config.noReboot = true;
+  if (hasScreen(flags)) config.vga = "std";
   if (flags.has("-boot")) config.boot = one("-boot");
   if (flags.has("-uuid")) config.uuid = one("-uuid");
   const fwCfg = (flags.get("-fw_cfg") ?? []).filter((text) => !fwCfgFile(text));
@@ -166,7 +183,7 @@ function checkFixedChoices(flags: ParsedFlags): void {
     "-parallel": { yes: /^(none|null)$/, later: /./, words: "none" },
     "-accel": { yes: /^((tcg|jit)(,.*)?|interp)$/, words: "jit, interp, tcg" },
     "-display": { yes: /^none$/, later: /./, words: "none" },
-    "-vga": { yes: /^none$/, later: /^(std|cirrus|virtio|qxl)$/, words: "std, none" },
+    "-vga": { yes: /^(std|none)$/, later: /^(cirrus|virtio|qxl|vmware)$/, words: "std, none" },
     "-monitor": { yes: /^(none|stdio|null)$/, later: /^(tcp|unix|telnet|vc|pty)/, words: "none, stdio" },
     "-nic": { yes: /^none$/, later: /./, words: "none" },
     "-net": { yes: /^none$/, later: /./, words: "none" },

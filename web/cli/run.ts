@@ -7,7 +7,9 @@ import { checkInitrd } from "../src/engine/initrd";
 import { instantiateEngine } from "../src/engine/instantiate";
 import { Pump } from "../src/engine/pump";
 import { randomPatience } from "../src/engine/run_to";
+import { takeFrame } from "../src/engine/screen_feed";
 import { LapwingError, messageOf } from "../src/errors";
+import { framePng } from "../src/io/png";
 import { compileEngineFile, firmwarePath } from "./engine_file";
 import { openDrives, overlayNote } from "./drives";
 import { openOutput, readInput, writeFully } from "./files";
@@ -20,9 +22,13 @@ import { ConsoleWatcher } from "./watcher";
 
 export const exitStatus = { ok: 0, failed: 1, usage: 2, tripleFault: 3, engine: 70, timeout: 124 } as const;
 
+/** Guest time between two looks at the screen's text. */
+const lookNs = 20e6;
+
 interface InputFiles {
   kernel?: Uint8Array;
   bios?: Uint8Array;
+  vgaBios?: Uint8Array;
   fwCfg: { name: string; bytes: Uint8Array }[];
   initrds: { bytes: Uint8Array; args: string }[];
   snapshot?: Uint8Array;
@@ -41,7 +47,8 @@ export async function run(options: Options): Promise<number> {
   engine.createFromText(text);
   if (files.replay) engine.replayInputs(files.replay);
   if (options.logInput) engine.recordInputs();
-  startMachine(engine, files);
+  const hasScreen = /^vga=std$/m.test(text);
+  startMachine(engine, { ...files, vgaBios: hasScreen ? (files.vgaBios ?? readVideoBios()) : undefined });
   const note = overlayNote(options.drives);
   if (note) say(note);
   return new Promise((resolve) => new Run(engine, options, resolve).start());
@@ -68,7 +75,12 @@ function recordedConfig(log: Uint8Array): string {
 }
 
 function readFiles(options: Options): InputFiles {
-  for (const path of [options.stats, options.logInput, options.saveSnapshot?.path]) {
+  for (const path of [
+    options.stats,
+    options.logInput,
+    options.saveSnapshot?.path,
+    options.screenshot?.path,
+  ]) {
     if (path) fs.closeSync(openOutput("the file", path));
   }
   return {
@@ -93,13 +105,24 @@ export function readBootFiles(options: Options): Omit<InputFiles, "replay" | "sn
     bios: needsFirmware
       ? readInput("the BIOS image", options.bios ?? firmwarePath("bios-256k.bin"))
       : undefined,
+    vgaBios: options.config.vga === "std" ? readVideoBios() : undefined,
     fwCfg: options.fwCfgFiles.map(({ name, path }) => ({ name, bytes: readInput("the fw_cfg file", path) })),
     initrds: options.initrds.map(({ path, args }) => ({ bytes: readInput("the initrd", path), args })),
   };
 }
 
+/** A kernel can do without: then the screen has no font until the guest loads one. */
+function readVideoBios(): Uint8Array | undefined {
+  try {
+    return readInput("the video BIOS", firmwarePath("vgabios-stdvga.bin"));
+  } catch {
+    return undefined;
+  }
+}
+
 export function startMachine(engine: Engine, files: Omit<InputFiles, "replay">): void {
   if (files.bios) engine.load("bios", files.bios);
+  if (files.vgaBios) engine.load("vgabios", files.vgaBios);
   for (const { name, bytes } of files.fwCfg) engine.load("fw_cfg", bytes, name);
   if (files.kernel) engine.load("kernel", files.kernel);
   for (const { bytes, args } of files.initrds) engine.load("initrd", bytes, args);
@@ -121,6 +144,7 @@ class Run {
   readonly #stdinPort: number;
   #timer: NodeJS.Timeout | undefined;
   #nextHash: number;
+  #nextLookNs = 0;
   #isDone = false;
 
   constructor(engine: Engine, options: Options, resolve: (status: number) => void) {
@@ -179,6 +203,7 @@ class Run {
     this.#trace.drain();
     for (let port = 0; port < Math.max(2, this.#options.serial.length); port++) this.#takeSerial(port);
     this.#takeDebugConsole();
+    this.#watchScreen();
     if (this.#isDone || this.#engine.ns < this.#options.timeoutVirtualNs) return;
     this.#say(`timeout: ${this.#options.timeoutVirtualNs / 1e9} s of guest time${this.#awaited()}`);
     this.#finish(exitStatus.timeout);
@@ -205,9 +230,10 @@ class Run {
   }
 
   #watch(port: number, bytes: Uint8Array): void {
-    const { type, snapshotDue, verdict, failure } = this.#watcher.add(bytes);
+    const { type, snapshotDue, screenshotDue, verdict, failure } = this.#watcher.add(bytes);
     for (const text of type) this.#pump.input(() => this.#engine.serialInput(port, text));
     if (snapshotDue) this.#saveSnapshot();
+    if (screenshotDue) this.#saveScreenshot();
     if (verdict === "expected") this.#finish(exitStatus.ok);
     if (verdict === "failed") {
       this.#say(`--fail '${failure}' appeared on the console`);
@@ -258,6 +284,18 @@ class Run {
     fs.writeFileSync(this.#options.saveSnapshot!.path, this.#engine.saveSnapshot());
   }
 
+  #saveScreenshot(): void {
+    const frame = takeFrame(this.#engine, true);
+    if (frame) fs.writeFileSync(this.#options.screenshot!.path, framePng(frame));
+  }
+
+  /** What is on the screen counts as well as what is on the console. */
+  #watchScreen(): void {
+    if (!this.#watcher.awaitsScreen || this.#engine.ns < this.#nextLookNs) return;
+    this.#nextLookNs = this.#engine.ns + lookNs;
+    if (this.#watcher.seesOnScreen(this.#engine.screenText())) this.#saveScreenshot();
+  }
+
   #finish(status: number): void {
     if (this.#isDone) return;
     this.#isDone = true;
@@ -270,9 +308,13 @@ class Run {
   }
 
   #writeResults(): void {
-    const { stats, logInput, saveSnapshot } = this.#options;
+    const { stats, logInput, saveSnapshot, screenshot } = this.#options;
     this.#trace.close();
     if (saveSnapshot && !saveSnapshot.pattern) this.#saveSnapshot();
+    if (screenshot && !screenshot.pattern) this.#saveScreenshot();
+    if (this.#watcher.awaitsScreen) {
+      say(`no screenshot was saved: '${screenshot!.pattern!.source}' did not appear.`);
+    }
     if (logInput) fs.writeFileSync(logInput, this.#engine.takeInputLog());
     if (stats) saveStatistics(stats, this.#engine, this.#pump, performance.now() - this.#startedAt);
   }

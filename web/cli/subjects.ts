@@ -140,6 +140,7 @@ class NativeSubject implements Subject {
     const args = configText(config).trim().split("\n");
     args.push(...drives.map((drive) => nativeDisk(drive)));
     args.push(kernel ? `kernel=${kernel}` : `bios=${bios ?? firmwarePath("bios-256k.bin")}`);
+    if (config.vga === "std") args.push(`vgabios=${firmwarePath("vgabios-stdvga.bin")}`);
     for (const { name, path } of fwCfgFiles) args.push(`fw_cfg_file=${path},${name}`);
     for (const { path, args: text } of initrds) args.push(`initrd=${path}${text ? `,${text}` : ""}`);
     return new Promise((resolve, reject) => {

@@ -27,11 +27,13 @@ export interface WatchedPatterns {
   fail: readonly RegExp[];
   send: readonly Send[];
   saveSnapshot?: FileAtRegex;
+  screenshot?: FileAtRegex;
 }
 
 export interface WatchResult {
   type: Uint8Array[];
   snapshotDue: boolean;
+  screenshotDue: boolean;
   verdict: "expected" | "failed" | undefined;
   /** The source of the --fail pattern that was seen. */
   failure?: string;
@@ -47,6 +49,7 @@ export class ConsoleWatcher {
   #expected = 0;
   #sent = 0;
   #snapshotTaken = false;
+  #screenshotTaken = false;
 
   constructor(patterns: WatchedPatterns) {
     this.#patterns = patterns;
@@ -57,11 +60,21 @@ export class ConsoleWatcher {
     return this.#patterns.expect[this.#expected]?.source;
   }
 
+  /** A --screenshot pattern has not been seen yet. */
+  get awaitsScreen(): boolean {
+    return this.#patterns.screenshot?.pattern !== undefined && !this.#screenshotTaken;
+  }
+  /** Whether the awaited screenshot is due because of the screen's text. */
+  seesOnScreen(text: string): boolean {
+    this.#screenshotTaken = this.#patterns.screenshot!.pattern!.test(text);
+    return this.#screenshotTaken;
+  }
+
   add(bytes: Uint8Array): WatchResult {
     const text = this.#plain.take(bytes);
     for (const cursor of [this.#expects, this.#sends, this.#others]) cursor.add(text);
-    const { expect, fail, send, saveSnapshot } = this.#patterns;
-    const result: WatchResult = { type: [], snapshotDue: false, verdict: undefined };
+    const { expect, fail, send, saveSnapshot, screenshot } = this.#patterns;
+    const result: WatchResult = { type: [], snapshotDue: false, screenshotDue: false, verdict: undefined };
     const failure = fail.find((pattern) => this.#others.has(pattern));
     if (failure) return { ...result, verdict: "failed", failure: failure.source };
     while (this.#sent < send.length && this.#sends.take(send[this.#sent]!.pattern)) {
@@ -69,6 +82,9 @@ export class ConsoleWatcher {
     }
     if (saveSnapshot?.pattern && !this.#snapshotTaken && this.#others.has(saveSnapshot.pattern)) {
       this.#snapshotTaken = result.snapshotDue = true;
+    }
+    if (this.awaitsScreen && this.#others.has(screenshot!.pattern!)) {
+      this.#screenshotTaken = result.screenshotDue = true;
     }
     while (this.#expected < expect.length && this.#expects.take(expect[this.#expected]!)) this.#expected++;
     if (expect.length > 0 && this.#expected === expect.length) result.verdict = "expected";

@@ -4,6 +4,8 @@ import { workerClient, type Client } from "./engine/client";
 import type { MachineConfig } from "./engine/engine";
 import type { BootFile, EndReason, FileSource, SessionEvent, Statistics } from "./engine/protocol";
 import { PlainText } from "./io/plain_text";
+import { framePng } from "./io/png";
+import { strokesFor } from "./io/typed_keys";
 import { Irq } from "./interrupts/irq";
 import { scanCode } from "./io/scan_codes";
 import { defaultMemory, parseMemory } from "./memory_size";
@@ -32,6 +34,8 @@ export interface BootOptions {
   memory?: string | number;
   cpus?: number;
   cpu?: string;
+  /** "std" (default when firmware boots): a VGA; "none" (default with a kernel): no screen. */
+  vga?: "std" | "none";
   /** Seeds what the guest may see as random. */
   seed?: number;
   /** virtual (default): the same run every time; realtime: guest seconds are wall seconds. */
@@ -62,11 +66,15 @@ const isNode =
 const ownFile = (name: string): string => new URL(name, import.meta.url).href;
 const tripleFaultStatus = 3;
 const mostKept = 1 << 20;
+/** Between the bytes of typed keys, so that the keyboard's small buffer never overflows. */
+const keyStrokeNs = 2e6;
 
 /** A machine. `await using vm = await PC.boot({ kernel, initrd, append: "console=ttyS0" })`. */
 export class PC {
   readonly serial: Serial;
   readonly keyboard: Keyboard;
+  readonly mouse: Mouse;
+  readonly screen: Screen;
   readonly irq: Irq;
   readonly #client: Client;
   readonly #listeners: { [K in keyof PCEvents]: Set<PCEvents[K]> } = {
@@ -81,6 +89,8 @@ export class PC {
     this.#client = client;
     this.serial = new Serial(client, () => this.#end);
     this.keyboard = new Keyboard(client);
+    this.mouse = new Mouse(client);
+    this.screen = new Screen(client);
     this.irq = new Irq(client, () => this.#end);
   }
 
@@ -323,6 +333,46 @@ export class Keyboard {
     await this.down(code);
     await this.up(code);
   }
+  /** Types a text as on a US keyboard, no faster than the guest's controller takes it. */
+  async type(text: string): Promise<void> {
+    for (const { code, isPressed } of strokesFor(text)) {
+      await (isPressed ? this.down(code) : this.up(code));
+      const { ns, isRunning } = await this.#client.request("statistics", undefined);
+      if (isRunning) await this.#client.request("untilVirtual", ns + keyStrokeNs);
+    }
+  }
+}
+
+/** A PS/2 mouse. */
+export class Mouse {
+  readonly #client: Client;
+  constructor(client: Client) {
+    this.#client = client;
+  }
+
+  /** Motion to the right and upwards, wheel steps towards the user, and the buttons held (1 left, 2 right, 4 middle). */
+  move({ dx = 0, dy = 0, wheel = 0, buttons = 0 }): Promise<void> {
+    return this.#client.request("mouse", { dx, dy, wheel, buttons });
+  }
+}
+
+/** What the VGA shows. */
+export class Screen {
+  readonly #client: Client;
+  constructor(client: Client) {
+    this.#client = client;
+  }
+
+  /** The picture as a PNG file. */
+  async screenshot(): Promise<Uint8Array> {
+    const frame = await this.#client.request("screenshot", undefined);
+    if (!frame) throw new LapwingError("bad_option", 'This machine has no screen; boot it with vga: "std".');
+    return framePng(frame);
+  }
+  /** The characters of a text mode, a line per row; empty in graphics modes. */
+  text(): Promise<string> {
+    return this.#client.request("query", "screen");
+  }
 }
 
 const notSupported = (what: string): Promise<never> =>
@@ -339,8 +389,10 @@ function configFrom(options: BootOptions): MachineConfig {
   const bytes =
     memory === undefined ? defaultMemory : parseMemory(typeof memory === "number" ? `${memory}B` : memory);
   const rtc = options.clock === "realtime" ? Math.floor(Date.now() / 1000) : undefined;
-  return { memory: bytes, cpus, cpu, seed, noReboot, devices, append, boot, uuid, rtc };
+  return { memory: bytes, cpus, cpu, seed, noReboot, devices, append, boot, uuid, rtc, vga: vgaOf(options) };
 }
+
+const vgaOf = ({ kernel, vga }: BootOptions): "std" | "none" => vga ?? (kernel ? "none" : "std");
 
 async function bootFiles(options: BootOptions): Promise<BootFile[]> {
   const { kernel, initrd, bios, fwCfg } = options;
@@ -354,12 +406,24 @@ async function bootFiles(options: BootOptions): Promise<BootFile[]> {
     files.push({ kind, name, source: await toSource(input) });
   if (kernel) await add("kernel", "the kernel", kernel);
   else await add("bios", "the firmware", bios ?? ownFile("firmware/bios-256k.bin"));
+  if (vgaOf(options) === "std") {
+    const source = await optionalSource(ownFile("firmware/vgabios-stdvga.bin"));
+    if (source) files.push({ kind: "vgabios", name: "the video BIOS", source, isOptional: true });
+  }
   if (initrd) await add("initrd", "the initrd", initrd);
   for (const [name, content] of Object.entries(fwCfg ?? {})) {
     const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
     files.push({ kind: "fw_cfg", name, source: { bytes }, args: name });
   }
   return files;
+}
+
+async function optionalSource(input: Input): Promise<FileSource | undefined> {
+  try {
+    return await toSource(input);
+  } catch {
+    return undefined;
+  }
 }
 
 async function toSource(input: Input): Promise<FileSource> {

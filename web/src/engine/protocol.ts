@@ -1,6 +1,6 @@
 import type { PlainError } from "../errors";
 import type { DriveOptions } from "../io/disk";
-import type { FileKind, MachineConfig } from "./engine";
+import type { FileKind, MachineConfig, MouseInput } from "./engine";
 
 /** Where a file's bytes come from. A Blob is a file that the reader dropped in. */
 export type FileSource = { url: string } | { bytes: Uint8Array } | { blob: Blob };
@@ -11,6 +11,8 @@ export interface BootFile {
   name: string;
   source: FileSource;
   args?: string;
+  /** The machine starts without it when it cannot be had. */
+  isOptional?: boolean;
 }
 
 /** A disk image, read piece by piece while the machine runs. Only Node has paths. */
@@ -40,7 +42,13 @@ export interface Requests {
   powerButton: [void, void];
   serialInput: [{ port: number; bytes: Uint8Array }, void];
   key: [{ code: number; isPressed: boolean }, void];
+  mouse: [MouseInput, void];
   query: [string, string];
+  /** The picture, with all of its lines; undefined without a screen. */
+  screenshot: [void, ScreenFrame | undefined];
+  /** Starts or ends "screen" events; each but the first waits until the one before it has been shown. */
+  watchScreen: [boolean, void];
+  screenShown: [void, void];
   readMemory: [{ address: number; size: number; isVirtual: boolean }, Uint8Array];
   saveSnapshot: [void, Uint8Array];
   loadSnapshot: [Uint8Array, void];
@@ -57,6 +65,18 @@ export interface Requests {
 export type RequestName = keyof Requests;
 export type RequestOf<N extends RequestName> = Requests[N][0];
 export type ReplyOf<N extends RequestName> = Requests[N][1];
+
+/** The picture's shape and the lines that changed since the frame before. */
+export interface ScreenFrame {
+  width: number;
+  height: number;
+  isSquare: boolean;
+  columns: number;
+  rows: number;
+  /** Of a text mode, a line per row. */
+  text: string;
+  bands: { y: number; height: number; pixels: Uint8Array }[];
+}
 
 export interface Statistics {
   instructions: number;
@@ -78,6 +98,9 @@ export type SessionEvent =
   /** A disk image could not be read or written; the guest saw an error of the disk. */
   | { event: "diskError"; error: PlainError }
   | { event: "serial"; port: number; bytes: Uint8Array; ns: number }
+  | { event: "screen"; frame: ScreenFrame }
+  /** Bit 0 scroll lock, 1 num lock, 2 caps lock. */
+  | { event: "leds"; leds: number }
   | { event: "state"; isRunning: boolean }
   /** Records of the interrupt event stream, 48 bytes each. */
   | { event: "trace"; bytes: Uint8Array }

@@ -10,6 +10,7 @@ import { compileEngine, instantiateEngine, requireWebAssembly } from "./instanti
 import { openDisks } from "./open_disks";
 import { Pump } from "./pump";
 import { hashesAt, randomPatience } from "./run_to";
+import { ScreenFeed } from "./screen_feed";
 import { recordBytes, stepToInterrupt } from "./step";
 import type {
   BootFile,
@@ -40,6 +41,7 @@ const endReasons: Partial<Record<DoorStop, EndReason>> = {
 interface Running {
   engine: Engine;
   pump: Pump;
+  screen: ScreenFeed;
 }
 
 /** One machine with its pump, answering requests. Lives in a Worker in a page, in process in Node. */
@@ -48,6 +50,7 @@ export class Session {
   #running: Running | undefined;
   #waiters: { ns: number; resolve: () => void }[] = [];
   #isTracing = false;
+  #leds = 0;
   #isWaiting = false;
   #latestFetch: FetchProgress | undefined;
 
@@ -64,7 +67,11 @@ export class Session {
       powerButton: () => this.#input((engine) => engine.powerButton()),
       serialInput: ({ port, bytes }) => this.#input((engine) => engine.serialInput(port, bytes)),
       key: ({ code, isPressed }) => this.#input((engine) => engine.key(code, isPressed)),
+      mouse: (mouse) => this.#input((engine) => engine.mouse(mouse)),
       query: (question) => this.#query(question),
+      screenshot: () => this.#machine.screen.screenshot(),
+      watchScreen: (isWatched) => this.#machine.screen.watch(isWatched),
+      screenShown: () => this.#machine.screen.shown(),
       readMemory: ({ address, size, isVirtual }) => this.#machine.engine.readMemory(address, size, isVirtual),
       saveSnapshot: () => this.#machine.engine.saveSnapshot(),
       loadSnapshot: (bytes) => this.#loadSnapshot(bytes),
@@ -79,6 +86,7 @@ export class Session {
 
   dispose(): void {
     this.#running?.pump.pause();
+    this.#running?.screen.watch(false);
     this.#running?.engine.disposeDisks();
     this.#running = undefined;
   }
@@ -103,10 +111,16 @@ export class Session {
     const kernel = request.files.findIndex(({ kind }) => kind === "kernel");
     const initrd = request.files.findIndex(({ kind }) => kind === "initrd");
     if (kernel >= 0 && initrd >= 0) await checkInitrd(contents[kernel]!, contents[initrd]!, "the initrd");
-    request.files.forEach((file, i) => engine.load(file.kind, contents[i]!, file.args));
+    request.files.forEach((file, i) => {
+      const bytes = contents[i];
+      if (bytes) engine.load(file.kind, bytes, file.args);
+    });
     engine.boot();
-    const pump = new Pump(engine, hostLoop(), this.#hooks(engine), { clock: request.clock });
-    this.#running = { engine, pump };
+    const host = hostLoop();
+    const pump = new Pump(engine, host, this.#hooks(engine), { clock: request.clock });
+    const screen = new ScreenFeed(engine, host, (frame) => this.#emit({ event: "screen", frame }));
+    this.#leds = 0;
+    this.#running = { engine, pump, screen };
     this.#emit({ event: "progress", stage: "kernel" });
     if (!request.paused) this.#setRunning(true);
   }
@@ -140,10 +154,15 @@ export class Session {
     return compileEngine((await readSource("the engine", source)) as Uint8Array<ArrayBuffer>);
   }
 
-  #fetch(file: BootFile): Promise<Uint8Array> {
-    return readSource(file.name, file.source, (loaded, total) =>
-      this.#emit({ event: "progress", stage: "download", file: file.name, loaded, total }),
-    );
+  async #fetch(file: BootFile): Promise<Uint8Array | undefined> {
+    try {
+      return await readSource(file.name, file.source, (loaded, total) =>
+        this.#emit({ event: "progress", stage: "download", file: file.name, loaded, total }),
+      );
+    } catch (error) {
+      if (file.isOptional) return undefined;
+      throw error;
+    }
   }
 
   #hooks(engine: Engine) {
@@ -170,6 +189,11 @@ export class Session {
       const bytes = engine.serialOutput(port);
       if (bytes.length > 0) this.#emit({ event: "serial", port, bytes, ns: engine.ns });
     }
+    if (engine.keyboardLeds !== this.#leds) {
+      this.#leds = engine.keyboardLeds;
+      this.#emit({ event: "leds", leds: this.#leds });
+    }
+    this.#running?.screen.offer();
     if (this.#waiters.length === 0) return;
     const due = this.#waiters.filter(({ ns }) => ns <= engine.ns);
     this.#waiters = this.#waiters.filter(({ ns }) => ns > engine.ns);

@@ -9,9 +9,13 @@ const post = (message: FromWorker, transfer: Transferable[] = []): void =>
     transfer,
   );
 
-const session = new Session((event: SessionEvent) =>
-  post(event, event.event === "serial" || event.event === "trace" ? [event.bytes.buffer as ArrayBuffer] : []),
-);
+const session = new Session((event: SessionEvent) => post(event, buffersOf(event)));
+
+/** What a message gives away instead of copying it. */
+function buffersOf(event: SessionEvent): ArrayBuffer[] {
+  if (event.event === "screen") return event.frame.bands.map(({ pixels }) => pixels.buffer as ArrayBuffer);
+  return event.event === "serial" || event.event === "trace" ? [event.bytes.buffer as ArrayBuffer] : [];
+}
 
 self.onmessage = async ({ data }: MessageEvent<ToWorker>) => {
   try {
