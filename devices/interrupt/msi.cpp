@@ -43,6 +43,12 @@ u32 merge(u32 dword, unsigned offset, u32 value, unsigned size) {
   return (dword & ~mask) | ((value << shift) & mask);
 }
 
+// The device's cause, before its mask: bit 31 tells a message vector from a GSI.
+void trace_raised(const MsiPort& port, CauseId cause, unsigned vector) {
+  port.trace.add(IrqEventKind::kDeviceRaise, port.device,
+                 {.cause = cause, .line = 1u << 31 | vector, .instance = port.instance});
+}
+
 void trace_masked(const MsiPort& port, CauseId cause, unsigned vector) {
   port.trace.add(IrqEventKind::kMsiMasked, port.device,
                  {.cause = cause, .line = vector, .instance = port.instance});
@@ -115,6 +121,7 @@ void MsiCapability::write(unsigned offset, u32 value, unsigned size) {
 void MsiCapability::notify(unsigned vector) {
   if (!enabled() || vector >= granted()) return;
   causes_[vector] = port_.trace.new_cause();
+  trace_raised(port_, causes_[vector], vector);
   if (bit_of(mask_, vector)) {
     pending_ = with_bit(pending_, vector, true);
     trace_masked(port_, causes_[vector], vector);
@@ -252,6 +259,7 @@ void MsixCapability::notify(unsigned vector) {
   if (!enabled() || vector >= vectors()) return;
   Entry& entry = entries_[vector];
   entry.cause = port_.trace.new_cause();
+  trace_raised(port_, entry.cause, vector);
   if (masked(vector)) {
     entry.pending = true;
     trace_masked(port_, entry.cause, vector);

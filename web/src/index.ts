@@ -1,5 +1,6 @@
 // The public API. Everything else in this package may change without notice.
 import { LapwingError } from "./errors";
+import { diskRequests, type DiskInputs } from "./disk_options";
 import { workerClient, type Client } from "./engine/client";
 import type { MachineConfig } from "./engine/engine";
 import type { BootFile, EndReason, FileSource, SessionEvent, Statistics } from "./engine/protocol";
@@ -12,13 +13,14 @@ import { defaultMemory, parseMemory } from "./memory_size";
 
 export { LapwingError, type ErrorCode } from "./errors";
 export type { EndReason, Statistics } from "./engine/protocol";
+export type { DiskInputs, DiskOptions } from "./disk_options";
 export { Irq, type Interrupt, type JourneyFilter, type TraceFormat } from "./interrupts/irq";
 export type { Explanation, HopCounts, InterruptState, Question } from "./interrupts/model";
 
 /** A path (Node), a URL, or the bytes themselves. */
 export type Input = string | URL | Uint8Array | ArrayBuffer | Blob;
 
-export interface BootOptions {
+export interface BootOptions extends DiskInputs<Input> {
   /** A kernel to start directly; without one the firmware boots. */
   kernel?: Input;
   initrd?: Input;
@@ -59,6 +61,10 @@ export interface PCEvents {
   exit: (exit: Exit) => void;
   error: (error: LapwingError) => void;
   progress: (progress: Extract<SessionEvent, { event: "progress" }>) => void;
+  /** Pieces of a disk image come; while `isWaiting` the guest stands still for them. */
+  disk: (progress: Extract<SessionEvent, { event: "disk" }>) => void;
+  /** An image could not be read or written; the guest saw an error of its disk and goes on. */
+  diskError: (error: LapwingError) => void;
 }
 
 const isNode =
@@ -82,6 +88,8 @@ export class PC {
     exit: new Set(),
     error: new Set(),
     progress: new Set(),
+    disk: new Set(),
+    diskError: new Set(),
   };
   #end: LapwingError | undefined;
 
@@ -109,6 +117,7 @@ export class PC {
         wasm: await toSource(options.engineUrl ?? ownFile("lapwing.wasm")),
         config: configFrom(options),
         files: await bootFiles(options),
+        disks: await diskRequests(options, toDiskSource),
         clock: options.clock ?? "virtual",
         paused: options.paused,
       });
@@ -212,6 +221,13 @@ export class PC {
         break;
       case "progress":
         for (const listener of this.#listeners.progress) listener(event);
+        break;
+      case "disk":
+        for (const listener of this.#listeners.disk) listener(event);
+        break;
+      case "diskError":
+        for (const listener of this.#listeners.diskError)
+          listener(new LapwingError(event.error.code, event.error.message));
         break;
       case "ended": {
         const { reason } = event;
@@ -424,6 +440,14 @@ async function optionalSource(input: Input): Promise<FileSource | undefined> {
   } catch {
     return undefined;
   }
+}
+
+/** As toSource, but a local file is opened where it is, to be read piece by piece. */
+async function toDiskSource(input: Input): Promise<FileSource | { path: string }> {
+  const isPath = (typeof input === "string" || input instanceof URL) && !/^https?:/.test(String(input));
+  if (!isNode || !isPath) return toSource(input);
+  const text = String(input);
+  return { path: text.startsWith("file:") ? decodeURIComponent(new URL(text).pathname) : text };
 }
 
 async function toSource(input: Input): Promise<FileSource> {

@@ -1,6 +1,7 @@
 import { LapwingError, messageOf } from "../errors";
 import { workerClient, type Client } from "../engine/client";
-import type { BootFile, EndReason, FileSource, SessionEvent } from "../engine/protocol";
+import { diskRequests } from "../disk_options";
+import type { BootFile, DiskRequest, EndReason, FileSource, SessionEvent } from "../engine/protocol";
 import type { InterruptPanel } from "../interrupts/view/panel";
 import type { TerminalView } from "../io/terminal";
 import { defaultMemory, parseMemory } from "../memory_size";
@@ -24,6 +25,8 @@ const endSentences: Record<EndReason, string> = {
   breakpoint: "A breakpoint was reached.",
 };
 
+const diskAttributes = ["hda", "hdb", "hdc", "hdd", "cdrom", "nvme"] as const;
+type OwnFiles = Partial<Record<"kernel" | "initrd" | (typeof diskAttributes)[number], Blob>>;
 const views = ["terminal", "interrupts"];
 
 /**
@@ -43,7 +46,7 @@ export class LapwingPc extends HTMLElement {
   #meter = new Meter();
   #poll: ReturnType<typeof setTimeout> | undefined;
   #downloads = new Map<string, { loaded: number; total: number | undefined }>();
-  #files: { kernel?: Blob; initrd?: Blob } = {};
+  #files: OwnFiles = {};
   #readerMode = false;
   #hasOutput = false;
   #generation = 0;
@@ -94,7 +97,7 @@ export class LapwingPc extends HTMLElement {
   }
 
   /** The reader's own files, in place of the attributes' URLs. */
-  setFiles(files: { kernel?: Blob; initrd?: Blob }): void {
+  setFiles(files: OwnFiles): void {
     this.#files = files;
     if (this.#state === "off") this.#showOff();
   }
@@ -108,6 +111,7 @@ export class LapwingPc extends HTMLElement {
     try {
       const files = this.#bootFiles();
       const config = this.#config();
+      const disks = await this.#disks();
       const client = await workerClient(ownFile("worker.js"), (event) => {
         if (generation === this.#generation) this.#take(event);
       });
@@ -115,7 +119,7 @@ export class LapwingPc extends HTMLElement {
       this.#client = client;
       await this.#openTerminal();
       const wasm = { url: ownFile("lapwing.wasm") };
-      await client.request("boot", { wasm, config, files, clock: "realtime" });
+      await client.request("boot", { wasm, config, files, disks, clock: "realtime" });
       this.#attachPanel();
     } catch (error) {
       if (generation === this.#generation) this.#fail(error);
@@ -180,6 +184,18 @@ export class LapwingPc extends HTMLElement {
     };
   }
 
+  /** The attributes hda ... hdd, cdrom and nvme, or the reader's own files in their place. */
+  #disks(): Promise<DiskRequest[]> {
+    const inputs: Record<string, string | Blob> = {};
+    for (const name of diskAttributes) {
+      const input = this.#files[name] ?? this.getAttribute(name);
+      if (input) inputs[name] = input;
+    }
+    return diskRequests(inputs, async (input: string | Blob) =>
+      typeof input === "string" ? { url: new URL(input, document.baseURI).href } : { blob: input },
+    );
+  }
+
   #bootFiles(): BootFile[] {
     const source = (name: "kernel" | "initrd" | "bios"): FileSource | undefined => {
       const blob = name === "bios" ? undefined : this.#files[name];
@@ -197,8 +213,12 @@ export class LapwingPc extends HTMLElement {
 
   /** The bios attribute's file; without a value it is SeaBIOS. */
   #firmware(chosen: FileSource | undefined): FileSource {
-    if (!this.hasAttribute("bios"))
-      throw new LapwingError("bad_option", "Nothing to boot: give the element a kernel or bios attribute.");
+    const hasDisk = diskAttributes.some((name) => this.hasAttribute(name) || this.#files[name]);
+    if (!hasDisk && !this.hasAttribute("bios"))
+      throw new LapwingError(
+        "bad_option",
+        "Nothing to boot: give the element a kernel, hda, cdrom, nvme or bios attribute.",
+      );
     return chosen ?? { url: ownFile("firmware/bios-256k.bin") };
   }
 
@@ -220,6 +240,12 @@ export class LapwingPc extends HTMLElement {
     switch (event.event) {
       case "progress":
         if (this.#state === "loading" || this.#state === "booting") this.#showProgress(event);
+        break;
+      case "disk":
+        this.#view.showDisk(event);
+        break;
+      case "diskError":
+        this.#view.showWarning(event.error.message);
         break;
       case "trace":
         this.#panel?.take(event.bytes);

@@ -34,6 +34,13 @@ export interface Actions {
   toggleInterrupts(): void;
 }
 
+export interface DiskProgress {
+  name: string;
+  fetchedBytes: number;
+  size: number;
+  isWaiting: boolean;
+}
+
 export class View {
   readonly terminal: HTMLElement;
   readonly #root: ShadowRoot;
@@ -62,7 +69,21 @@ export class View {
     for (const action of ["toggleRun", "paste", "resize"] as const) this.#button(action).disabled = !isLive;
     this.#button("reset").disabled = !isLive && state !== "ended";
     this.#button("copy").disabled = state === "off" || state === "loading";
-    if (!isLive) this.setMeter("");
+    if (!isLive) {
+      this.setMeter("");
+      this.#find(".disk").textContent = "";
+    }
+  }
+
+  /** How much of a disk image has come, and whether the guest stands still for more. */
+  showDisk({ name, fetchedBytes, size, isWaiting }: DiskProgress): void {
+    const mebibytes = (bytes: number) => (bytes / 2 ** 20).toFixed(1);
+    const amount = `${mebibytes(fetchedBytes)} of ${mebibytes(size)} MiB`;
+    this.#find(".disk").textContent = isWaiting ? `waiting for ${name}, ${amount}` : `${name}, ${amount}`;
+  }
+  showWarning(sentence: string): void {
+    this.#find(".disk").textContent = sentence;
+    this.announce(sentence);
   }
 
   setMeter(text: string): void {
@@ -147,7 +168,7 @@ const markup = `
   ${button("toggleKeys", "keys", "Extra keys", 'aria-pressed="false"')}
   ${button("toggleReader", "reader", "Screen reader mode", 'aria-pressed="false"')}
   ${button("toggleInterrupts", "interrupts", "Interrupts", 'aria-pressed="false" hidden')}
-  <span class="status"><span class="meter"></span><span class="lamp"></span><span class="word"></span></span>
+  <span class="status"><span class="disk"></span><span class="meter"></span><span class="lamp"></span><span class="word"></span></span>
 </div>
 <div class="body"><div class="stage">
   <div class="console" part="terminal"></div>

@@ -85,7 +85,9 @@ export class Journeys {
 
   #apply(journey: Journey, record: IrqRecord): void {
     const steps: Record<string, (() => void) | undefined> = {
-      "device raise": () => (journey.gsi ??= record.line),
+      "device raise": () => {
+        if (!isMessageVector(record)) journey.gsi ??= record.line;
+      },
       "line raised": () => {
         journey.gsi = record.line;
         journey.lineIsHigh = true;
@@ -136,6 +138,9 @@ export class Journeys {
   }
 }
 
+/** A function's MSI or MSI-X vector: bit 31 of the line. */
+const isMessageVector = ({ kind, line }: IrqRecord): boolean => kind === "device raise" && line >= 2 ** 31;
+
 function begin(record: IrqRecord): Journey {
   const from = `lapic${record.cpu ?? record.instance}`;
   const sources: Record<string, string> = {
@@ -146,7 +151,9 @@ function begin(record: IrqRecord): Journey {
   return {
     id: record.cause,
     hops: [],
-    source: sources[record.kind] ?? record.device,
+    source: isMessageVector(record)
+      ? `${record.device}${record.instance} msi ${record.line - 2 ** 31}`
+      : (sources[record.kind] ?? record.device),
     gsi: undefined,
     pin: undefined,
     picInput: undefined,
