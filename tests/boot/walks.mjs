@@ -5,25 +5,14 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { loadBundle } from "../web/load.mjs";
 import { findGuest } from "../../assets/guests.mjs";
+import { folder, hopLine } from "./hops.mjs";
 
 const { PC } = await loadBundle("web/src/index.ts", {});
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
 const engineUrl = process.env.LAPWING_WASM ?? path.join(root, "build/wasm/lapwing.wasm");
 
-export const folder = path.join(root, "tests/golden/walks");
+export { folder, hopLine };
 
-/** One hop as a line: "ioapic0: ioapic latched, line 1, vector 0x22". */
-export function hopLine(hop) {
-  const where =
-    hop.device === "lapic" || hop.device === "cpu"
-      ? `${hop.device}${hop.cpu}`
-      : `${hop.device}${hop.instance}`;
-  const parts = [`${where}: ${hop.kind}`];
-  const hasLine = /^(line|pic|ioapic|lvt|lapic masked|device raise)/.test(hop.kind);
-  if (hasLine) parts.push(hop.kind.startsWith("lvt") ? `LVT 0x${hop.line.toString(16)}` : `line ${hop.line}`);
-  if (hop.vector !== undefined && hop.vector !== 0) parts.push(`vector 0x${hop.vector.toString(16)}`);
-  return parts.join(", ");
-}
 export const journeyLines = (irq) => irq.hops.map(hopLine);
 
 const wrote = (record, device, line, value) =>
