@@ -8,9 +8,9 @@ import os from "node:os";
 import path from "node:path";
 import test from "node:test";
 import { findGuest } from "../../assets/guests.mjs";
+import { folder, hopLine } from "./hops.mjs";
 import { isoImage } from "./iso_image.mjs";
 import { guestFlags, lapwing, troubles } from "./support.mjs";
-import { folder, hopLine } from "./walks.mjs";
 
 const guest = findGuest("small");
 const temporary = fs.mkdtempSync(path.join(os.tmpdir(), "lapwing-ide-"));
