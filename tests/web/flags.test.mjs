@@ -51,7 +51,7 @@ test("flags of the interface that are not built say so", () => {
     ["-accel", "jit"],
     ["-nic", "user"],
     ["-d", "in_asm"],
-    ["-vga", "std"],
+    ["-vga", "cirrus"],
   ]) {
     assert.match(
       messageOf(() => options(args)),

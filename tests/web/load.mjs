@@ -39,7 +39,8 @@ export async function loadBundle(file, replacements) {
       rolldownOptions: {},
     };
     target.rolldownOptions.output = { entryFileNames: "entry.mjs", codeSplitting: false };
-    await build({ ...options, publicDir: false, plugins: [replace], build: target });
+    const ssr = { noExternal: true };
+    await build({ ...options, publicDir: false, plugins: [replace], build: target, ssr });
     return await import(pathToFileURL(path.join(outDir, "entry.mjs")).href);
   } finally {
     fs.rmSync(outDir, { recursive: true });
