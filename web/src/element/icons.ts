@@ -8,6 +8,7 @@ const paths = {
   resize: "M4 9V4h5M20 15v5h-5M4 4l6 6M20 20l-6-6",
   keys: "M3 7h18v11H3zM7 11h.01M11 11h.01M15 11h.01M8 15h8",
   reader: "M12 5.5h.01M5 9c5 1.4 9 1.4 14 0M12 10v4l-3 6M12 14l3 6",
+  screen: "M3 5h18v12H3zM9 21h6M12 17v4",
   interrupts: "M3 12h4l3-8 4 16 3-8h4",
 } as const;
 export type IconName = keyof typeof paths;

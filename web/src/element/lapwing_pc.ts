@@ -3,6 +3,7 @@ import { workerClient, type Client } from "../engine/client";
 import { diskRequests } from "../disk_options";
 import type { BootFile, DiskRequest, EndReason, FileSource, SessionEvent } from "../engine/protocol";
 import type { InterruptPanel } from "../interrupts/view/panel";
+import type { ScreenView } from "../io/screen";
 import type { TerminalView } from "../io/terminal";
 import { defaultMemory, parseMemory } from "../memory_size";
 import { KeyBar } from "./key_bar";
@@ -27,10 +28,10 @@ const endSentences: Record<EndReason, string> = {
 
 const diskAttributes = ["hda", "hdb", "hdc", "hdd", "cdrom", "nvme"] as const;
 type OwnFiles = Partial<Record<"kernel" | "initrd" | (typeof diskAttributes)[number], Blob>>;
-const views = ["terminal", "interrupts"];
+const views = ["terminal", "screen", "interrupts"];
 
 /**
- * `<lapwing-pc kernel initrd bios append memory cpus view controls>`: a PC with a serial terminal. Nothing but this script
+ * `<lapwing-pc kernel initrd bios append memory cpus view controls>`: a PC with a serial terminal, a screen, or both. Nothing but this script
  * is loaded before start() or a click.
  */
 export class LapwingPc extends HTMLElement {
@@ -41,6 +42,7 @@ export class LapwingPc extends HTMLElement {
   readonly #dark = matchMedia("(prefers-color-scheme: dark)");
   #client: Client | undefined;
   #terminal: TerminalView | undefined;
+  #screen: ScreenView | undefined;
   #panel: InterruptPanel | undefined;
   #state: MachineState = "off";
   #meter = new Meter();
@@ -65,6 +67,7 @@ export class LapwingPc extends HTMLElement {
         resize: () => this.#type("resize\r"),
         toggleKeys: () => this.#showKeys(!this.hasAttribute("keys")),
         toggleReader: () => this.#setReaderMode(!this.#readerMode),
+        toggleScreen: () => this.#showScreen(!this.#isScreenShown),
         toggleInterrupts: () => void this.#showInterrupts(!this.#panel?.isOpen),
       },
       this.#keyBar.element,
@@ -88,7 +91,7 @@ export class LapwingPc extends HTMLElement {
 
   attributeChangedCallback(name: string): void {
     if (name === "theme") this.#applyTheme();
-    else if (name === "view") this.#view.offerInterrupts(this.#offersInterrupts);
+    else if (name === "view") this.#offerViews();
     else if (this.#state === "off") this.#showOff();
   }
 
@@ -118,8 +121,10 @@ export class LapwingPc extends HTMLElement {
       if (generation !== this.#generation) return client.dispose();
       this.#client = client;
       await this.#openTerminal();
+      if (this.#hasView("screen")) await this.#openScreen(client);
       const wasm = { url: ownFile("lapwing.wasm") };
       await client.request("boot", { wasm, config, files, disks, clock: "realtime" });
+      if (this.#screen) await client.request("watchScreen", true);
       this.#attachPanel();
     } catch (error) {
       if (generation === this.#generation) this.#fail(error);
@@ -128,14 +133,15 @@ export class LapwingPc extends HTMLElement {
 
   async run(): Promise<void> {
     await this.#client?.request("run", undefined);
-    this.#terminal?.focus();
+    this.#focusConsole();
   }
   async pause(): Promise<void> {
     await this.#client?.request("pause", undefined);
   }
-  /** Types into the serial console. */
+  /** Types into what is shown: the serial console, or the keyboard of the screen. */
   write(text: string): void {
-    this.#type(text);
+    if (this.#isScreenShown) this.#screen!.paste(text);
+    else this.#type(text);
   }
   /** The monitor's questions: "info pic", "registers" ... */
   query(question: string): Promise<string> {
@@ -150,6 +156,8 @@ export class LapwingPc extends HTMLElement {
     this.#hasOutput = false;
     this.#terminal?.dispose();
     this.#terminal = undefined;
+    this.#screen?.dispose();
+    this.#screen = undefined;
     this.#downloads.clear();
     this.#meter = new Meter();
     this.#setState("off");
@@ -172,7 +180,7 @@ export class LapwingPc extends HTMLElement {
     if (view)
       throw new LapwingError(
         "not_supported",
-        `view="${view}" is not supported yet; use view="terminal interrupts".`,
+        `view="${view}" is not supported yet; use view="terminal screen interrupts".`,
       );
     return {
       memory: memory ? parseMemory(memory) : defaultMemory,
@@ -180,6 +188,7 @@ export class LapwingPc extends HTMLElement {
       cpu: this.getAttribute("cpu") ?? undefined,
       append: this.getAttribute("append") ?? "console=ttyS0",
       boot: this.getAttribute("boot") ?? undefined,
+      vga: this.#hasView("screen") ? ("std" as const) : undefined,
       rtc: Math.floor(Date.now() / 1000),
     };
   }
@@ -204,9 +213,17 @@ export class LapwingPc extends HTMLElement {
       return url ? { url: new URL(url, document.baseURI).href } : undefined;
     };
     const kernel = source("kernel");
-    if (!kernel) return [{ kind: "bios", name: "the firmware", source: this.#firmware(source("bios")) }];
+    const videoBios: BootFile[] = [];
+    if (this.#hasView("screen")) {
+      const url = ownFile("firmware/vgabios-stdvga.bin");
+      videoBios.push({ kind: "vgabios", name: "the video BIOS", source: { url }, isOptional: true });
+    }
+    if (!kernel) {
+      const firmware = this.#firmware(source("bios"));
+      return [{ kind: "bios", name: "the firmware", source: firmware }, ...videoBios];
+    }
     const initrd = source("initrd");
-    const files: BootFile[] = [{ kind: "kernel", name: "the kernel", source: kernel }];
+    const files: BootFile[] = [{ kind: "kernel", name: "the kernel", source: kernel }, ...videoBios];
     if (initrd) files.push({ kind: "initrd", name: "the initrd", source: initrd });
     return files;
   }
@@ -236,6 +253,41 @@ export class LapwingPc extends HTMLElement {
     this.#applyTheme();
   }
 
+  async #openScreen(client: Client): Promise<void> {
+    const generation = this.#generation;
+    const { ScreenView: View } = await import("../io/screen");
+    if (generation !== this.#generation) return;
+    const send = (request: Promise<void>) => void request.catch((error: unknown) => this.#fail(error));
+    this.#screen = new View({
+      container: this.#view.stage,
+      key: (code, isPressed) => this.#isLive && send(client.request("key", { code, isPressed })),
+      mouse: (input) => this.#isLive && send(client.request("mouse", input)),
+      shown: () => void client.request("screenShown", undefined).catch(() => {}),
+      announce: (text) => this.#view.announce(text),
+      leave: () => this.#view.focusBar(),
+    });
+    const order = this.getAttribute("view")!.split(/\s+/);
+    const terminal = order.indexOf("terminal");
+    this.#showScreen(terminal < 0 || order.indexOf("screen") < terminal);
+  }
+
+  get #isScreenShown(): boolean {
+    return this.#view.isScreenShown;
+  }
+  #showScreen(isShown: boolean): void {
+    this.#view.isScreenShown = isShown && this.#screen !== undefined;
+    if (this.#screen) this.#screen.isShown = isShown;
+    this.#view.setPressed("toggleScreen", this.#isScreenShown);
+    this.#focusConsole();
+  }
+  #focusConsole(): void {
+    if (this.#isScreenShown) this.#screen?.focus();
+    else this.#terminal?.focus();
+  }
+  get #isLive(): boolean {
+    return this.#state === "running" || this.#state === "booting";
+  }
+
   #take(event: SessionEvent): void {
     switch (event.event) {
       case "progress":
@@ -246,6 +298,14 @@ export class LapwingPc extends HTMLElement {
         break;
       case "diskError":
         this.#view.showWarning(event.error.message);
+        break;
+      case "screen":
+        if (this.#state === "booting" && this.#isScreenShown && /\S/.test(event.frame.text))
+          this.#view.hideCover();
+        this.#screen?.show(event.frame);
+        break;
+      case "leds":
+        this.#screen?.showLeds(event.leds);
         break;
       case "trace":
         this.#panel?.take(event.bytes);
@@ -323,7 +383,7 @@ export class LapwingPc extends HTMLElement {
       this.#view.showProgress("kernel", `${Math.round(instructions / 1e6)} million instructions`, undefined);
     } else if (idle > bootedIdleShare) {
       this.#setState("running");
-      this.#terminal?.focus();
+      this.#focusConsole();
     }
   }
 
@@ -360,20 +420,23 @@ export class LapwingPc extends HTMLElement {
 
   async #copy(): Promise<void> {
     try {
-      await navigator.clipboard.writeText(this.#terminal?.text() ?? "");
+      const shown = this.#isScreenShown ? this.#screen : this.#terminal;
+      await navigator.clipboard.writeText(shown?.text() ?? "");
       this.#view.announce("Copied.");
     } catch {
       this.#view.announce("This page may not use the clipboard; mark text and press Ctrl-Shift-C.");
     }
-    this.#terminal?.focus();
+    this.#focusConsole();
   }
   async #paste(): Promise<void> {
     try {
-      this.#terminal?.paste(await navigator.clipboard.readText());
+      const text = await navigator.clipboard.readText();
+      if (this.#isScreenShown) this.#screen?.paste(text);
+      else this.#terminal?.paste(text);
     } catch {
       this.#view.announce("This page may not read the clipboard; press Ctrl-Shift-V instead.");
     }
-    this.#terminal?.focus();
+    this.#focusConsole();
   }
 
   #showKeys(isShown: boolean): void {
@@ -386,8 +449,12 @@ export class LapwingPc extends HTMLElement {
     this.#view.setPressed("toggleReader", isOn);
   }
 
-  get #offersInterrupts(): boolean {
-    return this.getAttribute("view")?.split(/\s+/).includes("interrupts") ?? false;
+  #hasView(name: string): boolean {
+    return this.getAttribute("view")?.split(/\s+/).includes(name) ?? false;
+  }
+  #offerViews(): void {
+    this.#view.offer("toggleInterrupts", this.#hasView("interrupts"));
+    this.#view.offer("toggleScreen", this.#hasView("screen") && this.#hasView("terminal"));
   }
   /** The panel is loaded when it is first opened. */
   async #showInterrupts(isShown: boolean): Promise<void> {

@@ -31,6 +31,7 @@ export interface Actions {
   resize(): void;
   toggleKeys(): void;
   toggleReader(): void;
+  toggleScreen(): void;
   toggleInterrupts(): void;
 }
 
@@ -43,6 +44,7 @@ export interface DiskProgress {
 
 export class View {
   readonly terminal: HTMLElement;
+  readonly stage: HTMLElement;
   readonly #root: ShadowRoot;
   readonly #status: HTMLElement;
 
@@ -51,6 +53,7 @@ export class View {
     root.innerHTML = markup;
     root.append(keyBar);
     this.terminal = this.#find(".console");
+    this.stage = this.#find(".stage");
     this.#status = this.#find(".status");
     for (const button of root.querySelectorAll<HTMLButtonElement>("button[data-action]")) {
       button.addEventListener("click", () => actions[button.dataset["action"] as keyof Actions]());
@@ -90,7 +93,10 @@ export class View {
     this.#find(".meter").textContent = text;
   }
 
-  setPressed(action: "toggleKeys" | "toggleReader" | "toggleInterrupts", isPressed: boolean): void {
+  setPressed(
+    action: "toggleKeys" | "toggleReader" | "toggleScreen" | "toggleInterrupts",
+    isPressed: boolean,
+  ): void {
     this.#button(action).setAttribute("aria-pressed", String(isPressed));
   }
 
@@ -98,8 +104,18 @@ export class View {
   addPanel(panel: HTMLElement): void {
     this.#find(".body").append(panel);
   }
-  offerInterrupts(isOffered: boolean): void {
-    this.#button("toggleInterrupts").hidden = !isOffered;
+  offer(action: "toggleScreen" | "toggleInterrupts", isOffered: boolean): void {
+    this.#button(action).hidden = !isOffered;
+  }
+  /** Whether the screen takes the terminal's place. */
+  get isScreenShown(): boolean {
+    return this.terminal.hidden === true;
+  }
+  set isScreenShown(isShown: boolean) {
+    this.terminal.hidden = isShown;
+  }
+  focusBar(): void {
+    this.#button("toggleRun").focus();
   }
 
   /** The start button with a line below it; at the edge when the guest's last output should stay in sight. */
@@ -167,6 +183,7 @@ const markup = `
   ${button("resize", "resize", "Tell the guest the terminal's size")}
   ${button("toggleKeys", "keys", "Extra keys", 'aria-pressed="false"')}
   ${button("toggleReader", "reader", "Screen reader mode", 'aria-pressed="false"')}
+  ${button("toggleScreen", "screen", "Screen", 'aria-pressed="false" hidden')}
   ${button("toggleInterrupts", "interrupts", "Interrupts", 'aria-pressed="false" hidden')}
   <span class="status"><span class="disk"></span><span class="meter"></span><span class="lamp"></span><span class="word"></span></span>
 </div>

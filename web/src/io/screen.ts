@@ -42,7 +42,7 @@ export class ScreenView {
     this.#options = options;
     this.#root.className = "screen";
     this.#root.innerHTML = markup;
-    options.container.append(this.#root);
+    options.container.prepend(this.#root);
     const find = <T extends Element>(selector: string) => this.#root.querySelector<T>(selector)!;
     this.#glass = find(".glass");
     this.#canvas = find("canvas");
