@@ -12,7 +12,7 @@ export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "
 export const isLong = process.env.LAPWING_LONG === "1";
 export const guests = listGuests();
 export const dist = process.env.LAPWING_DIST ?? path.join(root, "dist");
-const command = process.env.LAPWING_COMMAND ?? path.join(root, "web/cli/lapwing.mjs");
+export const commandPath = process.env.LAPWING_COMMAND ?? path.join(root, "web/cli/lapwing.mjs");
 
 /** What no healthy boot prints. */
 export const troubles = /Kernel panic|BUG:|Oops|Call Trace|WARNING:|Attempted to kill init/;
@@ -20,7 +20,7 @@ export const troubles = /Kernel panic|BUG:|Oops|Call Trace|WARNING:|Attempted to
 /** Runs `lapwing` to its end. */
 export function lapwing(args, { wallSeconds = 600 } = {}) {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [command, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, [commandPath, ...args], { stdio: ["ignore", "pipe", "pipe"] });
     const output = { stdout: "", stderr: "" };
     for (const name of ["stdout", "stderr"]) {
       child[name].setEncoding("utf8").on("data", (text) => (output[name] += text));
