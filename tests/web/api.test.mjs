@@ -58,7 +58,7 @@ test("the end of the guest is told, and ends what waits", () =>
   }));
 
 test("mistakes are errors with a code", async () => {
-  await assert.rejects(PC.boot({ engineUrl }), code("bad_option"));
+  await assert.rejects(PC.boot({ kernel, bios: kernel, engineUrl }), code("bad_option"));
   await assert.rejects(PC.boot({ kernel: "/no/such/kernel", engineUrl }), code("bad_file"));
   await assert.rejects(PC.boot({ kernel: new Uint8Array([0]), engineUrl }), /not a bzImage/);
   await assert.rejects(PC.boot({ kernel, engineUrl, memory: "1M" }), code("bad_option"));

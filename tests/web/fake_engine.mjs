@@ -1,5 +1,6 @@
 // An engine in JavaScript behind the same door: a toy machine that prints a boot log, then runs a tiny shell, and halts
 // between key strokes with a timer every 4 ms of virtual time. For tests of everything around the engine.
+import { DiskSet } from "../../web/src/io/disk.ts";
 import { doorNames, DoorInput, doorStatus, DoorStop, doorVersion } from "../../web/src/engine/door.ts";
 
 const tickNs = 4e6;
@@ -272,7 +273,7 @@ export function fakeInstance(guestBytes = 1 << 20) {
   };
   const missing = doorNames.find((name) => !(name in door));
   if (missing) throw new Error(`the fake engine lacks ${missing}`);
-  return { door, memory, machine };
+  return { door, memory, machine, disks: new DiskSet([]) };
 }
 
 /** In place of web/src/engine/instantiate.ts. */

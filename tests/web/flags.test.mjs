@@ -47,8 +47,6 @@ test("flags of the interface that are not built say so", () => {
     );
   }
   for (const args of [
-    ["-device", "nvme,drive=a"],
-    ["-accel", "jit"],
     ["-nic", "user"],
     ["-d", "in_asm"],
     ["-vga", "cirrus"],
