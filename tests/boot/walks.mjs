@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { loadBundle } from "../web/load.mjs";
 import { findGuest } from "../../assets/guests.mjs";
 import { folder, hopLine } from "./hops.mjs";
+import { initrdWithPrograms } from "../programs/build.mjs";
 
 const { PC } = await loadBundle("web/src/index.ts", {});
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
@@ -21,13 +22,13 @@ const wrote = (record, device, line, value) =>
   record.line === line &&
   record.data === value;
 
-/** Boots the small guest on two processors, presses a key and the power button, and picks one example of each walk. */
+/** Boots the small guest on two processors, presses a key, lets a program raise TPR, presses the power button, and picks one example of each walk. */
 export async function recordWalks() {
   const guest = findGuest("small");
   if (!guest) throw new Error("the small guest is not in the cache: run `npm run setup`");
   const vm = await PC.boot({
     kernel: guest.kernel,
-    initrd: guest.initrd,
+    initrd: initrdWithPrograms(guest),
     append: guest.append,
     memory: "128M",
     cpus: 2,
@@ -44,6 +45,8 @@ export async function recordWalks() {
     const release = vm.irq.next({ gsi: 1 });
     await vm.keyboard.up("KeyA");
     const released = await release;
+    vm.serial.write("/bench/tpr\r");
+    await vm.serial.waitFor(/tpr done/, { virtualMs: 10_000 });
     const button = vm.irq.next({ gsi: 9 });
     await vm.powerButton();
     const sci = await button;

@@ -74,6 +74,33 @@ test("walk 7: what is not above PPR waits in IRR until an EOI lowers it", () => 
   agrees("7-priority", [`while in service: ${hopLine(holder)}`, ...journeyLines(journey)]);
 });
 
+test("walk 7: with TPR raised an interrupt waits in IRR, and is served when TPR falls", () => {
+  const raised = walks.writes.find((w) => walks.wrote(w, "lapic", 0x80, 0xf0n));
+  const { cpu } = raised;
+  const lowered = walks.writes.find(
+    (w) => w.device === "lapic" && w.cpu === cpu && w.line === 0x80 && w.instructions > raised.instructions,
+  );
+  const within = (r) => r.instructions > raised.instructions && r.instructions < lowered.instructions;
+  const isTaken = (r) => r.kind === "lapic isr" && r.cpu === cpu && within(r);
+  assert.ok(!walks.records.some(isTaken), "an interrupt was taken although TPR forbids all");
+  const waits = walks.all.filter((irq) =>
+    irq.hops.some((hop) => hop.kind === "lapic irr set" && hop.cpu === cpu && within(hop)),
+  );
+  const timer = waits.find((irq) => irq.path[0] === `lapic${cpu} timer`);
+  assert.ok(timer, "the local timer did not fire meanwhile");
+  const write = (w) => `lapic${cpu}: register write, TPR 0x${w.data.toString(16)}`;
+  const steps = [...timer.hops, { ...lowered, text: write(lowered) }].sort(
+    (a, b) => a.instructions - b.instructions || (a.text ? -1 : 1),
+  );
+  agrees("7-task-priority", [write(raised), ...steps.map((step) => step.text ?? hopLine(step))]);
+  // Of those that waited, the highest vector is taken first.
+  const taken = walks.records.filter(
+    (r) => r.kind === "lapic isr" && r.cpu === cpu && r.instructions >= lowered.instructions,
+  );
+  const vectors = waits.flatMap((irq) => irq.hops.filter((h) => h.kind === "lapic irr set" && h.cpu === cpu));
+  assert.equal(taken[0].vector, Math.max(...vectors.map(({ vector }) => vector)));
+});
+
 /** The EOI that a journey of a lower or the same class waited for. */
 function heldBack(journey) {
   const set = journey.hops.find(({ kind }) => kind === "lapic irr set");

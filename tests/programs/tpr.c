@@ -6,7 +6,7 @@
 enum { kSchedSetaffinity = 203, kTaskPriority = 0x80 / 4, kAllMasked = 0xf0 };
 
 int main(int argc, char** argv) {
-  const u32 rounds = work_argument(argc, argv, 20000);
+  const u32 rounds = work_argument(argc, argv, 100000);
   enum { kReadWrite = 2, kSync = 04010000, kMapReadWrite = 3, kShared = 1 };
   u64 first = 1;
   call((enum Call)kSchedSetaffinity, 0, sizeof first, (word)&first, 0);
