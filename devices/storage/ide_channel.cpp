@@ -69,7 +69,7 @@ void IdeChannel::port_write(u16 port, u32 value, unsigned size) {
 
 void IdeChannel::note_write(u16 port, u32 value) {
   trace_.add(IrqEventKind::kRegisterWrite, DeviceId::kIde,
-             {.line = port, .cpu = trace_.executing_cpu(), .instance = wiring_.number, .data = value});
+             {.line = port, .cpu = trace_.executing_cpu(), .data = value});
 }
 
 void IdeChannel::write_register(u16 port, u8 value) {

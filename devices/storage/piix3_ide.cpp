@@ -27,13 +27,13 @@ constexpr char kConfig[] = "290550, 2.3";
 
 // Offsets are ports; bus master registers and timings by their offset.
 constexpr RegisterInfo kRegisters[] = {
-    {"primary status", 0x3F6, 8, kAta, kStatusFields, std::size(kStatusFields)},
+    {"primary status", 0x1F7, 8, kAta, kStatusFields, std::size(kStatusFields)},
     {"primary device control", 0x3F6, 8, kAta, kControlFields, std::size(kControlFields)},
     {"BMIC primary", 0x00, 8, kMaster, kCommandFields, std::size(kCommandFields)},
     {"BMIS primary", 0x02, 8, kMaster, kMasterFields, std::size(kMasterFields)},
     {"BMIDTP primary", 0x04, 32, kMaster, nullptr, 0},
     {"IDETIM primary", 0x40, 16, kConfig, kTimingFields, std::size(kTimingFields)},
-    {"secondary status", 0x376, 8, kAta, kStatusFields, std::size(kStatusFields)},
+    {"secondary status", 0x177, 8, kAta, kStatusFields, std::size(kStatusFields)},
     {"secondary device control", 0x376, 8, kAta, kControlFields, std::size(kControlFields)},
     {"BMIC secondary", 0x08, 8, kMaster, kCommandFields, std::size(kCommandFields)},
     {"BMIS secondary", 0x0A, 8, kMaster, kMasterFields, std::size(kMasterFields)},
@@ -101,10 +101,7 @@ u64 Piix3Ide::bar_read(unsigned, u64 offset, unsigned size) {
 
 void Piix3Ide::bar_write(unsigned, u64 offset, u64 value, unsigned size) {
   bus().trace().add(IrqEventKind::kRegisterWrite, DeviceId::kIde,
-                    {.line = static_cast<u32>(offset),
-                     .cpu = bus().trace().executing_cpu(),
-                     .instance = static_cast<u8>(offset / BusMaster::kPorts % kChannels),
-                     .data = value});
+                    {.line = static_cast<u32>(offset), .cpu = bus().trace().executing_cpu(), .data = value});
   for (unsigned i = 0; i < size; ++i) {
     const auto at = static_cast<unsigned>(offset) + i;
     channels_[at / BusMaster::kPorts % kChannels]->write_bus_master(at % BusMaster::kPorts,

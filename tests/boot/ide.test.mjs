@@ -128,7 +128,7 @@ test("walk 1: a packet command without a disc travels as IRQ 15 to its handler",
   assert.ok(opened > 0);
   const kTestUnitReady = 0x00n;
   const { writes, journey } = failedPacket(records, kTestUnitReady);
-  const port = (r) => `ide1: register write, port 0x${r.line.toString(16)} = 0x${r.data.toString(16)}`;
+  const port = (r) => `ide0: register write, port 0x${r.line.toString(16)} = 0x${r.data.toString(16)}`;
   const lines = [...writes.map(port), ...journey.map(hopLine)];
   const file = path.join(folder, "1-atapi-error.txt");
   if (process.env.UPDATE_GOLDEN === "1") fs.writeFileSync(file, lines.join("\n") + "\n");

@@ -136,6 +136,8 @@ function deviceMask(gsi: number, { state, writers }: Evidence): Blocker | undefi
     4: ["uart16550.0", "IER", undefined, "uart", 0, 0x3f9],
     3: ["uart16550.1", "IER", undefined, "uart", 0, 0x2f9],
     9: ["acpi_pm", "PM1a_EN", undefined, "acpipm", 0, 0x602],
+    14: ["ide", "primary device control", "nIEN", "ide", 0, 0x3f6],
+    15: ["ide", "secondary device control", "nIEN", "ide", 0, 0x376],
   };
   const mask = masks[gsi];
   if (!mask) return undefined;
@@ -145,12 +147,14 @@ function deviceMask(gsi: number, { state, writers }: Evidence): Blocker | undefi
   const value = fieldName
     ? field(device, registerName, fieldName)
     : Number(register(device, registerName) & 0xffffn);
-  if (value !== 0) return undefined;
+  const isActiveLow = fieldName?.startsWith("n") ?? false;
+  if ((value !== 0) !== isActiveLow) return undefined;
+  const shut = fieldName ? `"${fieldName}" ${isActiveLow ? "set" : "clear"}` : "no source enabled";
   return {
     at: "device",
     where: name,
     reason: "device mask",
-    text: `${name} may not interrupt: its ${registerName} has ${fieldName ? `"${fieldName}" clear` : "no source enabled"}.`,
+    text: `${name} may not interrupt: its ${registerName} has ${shut}.`,
     writer: writers.find(writerDevice, instance, address),
   };
 }

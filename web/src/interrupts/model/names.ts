@@ -17,6 +17,8 @@ export const lineOwners: Readonly<Record<number, string>> = {
   8: "RTC or HPET",
   9: "ACPI SCI",
   12: "mouse",
+  14: "IDE primary channel",
+  15: "IDE secondary channel",
 };
 
 const lvtNames: Readonly<Record<number, string>> = {
