@@ -19,6 +19,7 @@ const form = find<HTMLFormElement>("#choice");
 const append = find<HTMLInputElement>("#append");
 const memory = find<HTMLSelectElement>("#memory");
 const cpus = find<HTMLSelectElement>("#cpus");
+const consoleChoice = find<HTMLSelectElement>("#console");
 const kernelFile = find<HTMLInputElement>("#kernel");
 const initrdFile = find<HTMLInputElement>("#initrd");
 const tries = find<HTMLElement>(".tries");
@@ -56,7 +57,10 @@ function applyChoice(): void {
   pc.setFiles({ kernel, initrd });
   setOrRemove("kernel", guest?.kernel);
   setOrRemove("initrd", guest?.initrd);
-  pc.setAttribute("append", append.value);
+  const onScreen = consoleChoice.value === "screen";
+  // The last console= is the one of the shell.
+  pc.setAttribute("append", onScreen ? `${append.value} console=tty0`.trim() : append.value);
+  pc.setAttribute("view", onScreen ? "screen terminal interrupts" : "terminal interrupts");
   pc.setAttribute("memory", memory.value);
   pc.setAttribute("cpus", cpus.value);
   const name = kernel?.name ?? guest?.title;

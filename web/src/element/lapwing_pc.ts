@@ -38,7 +38,7 @@ export class LapwingPc extends HTMLElement {
   static readonly observedAttributes = ["kernel", "initrd", "bios", "label", "theme", "view"];
 
   readonly #view: View;
-  readonly #keyBar = new KeyBar((text) => this.#type(text));
+  readonly #keyBar = new KeyBar((text) => this.#sendKeys(text));
   readonly #dark = matchMedia("(prefers-color-scheme: dark)");
   #client: Client | undefined;
   #terminal: TerminalView | undefined;
@@ -416,6 +416,12 @@ export class LapwingPc extends HTMLElement {
     if (this.#state !== "running" && this.#state !== "booting") return;
     const bytes = new TextEncoder().encode(text);
     this.#client?.request("serialInput", { port: 0, bytes }).catch((error: unknown) => this.#fail(error));
+  }
+
+  /** From the extra keys: bytes for the terminal, keys for the screen. */
+  #sendKeys(bytes: string): void {
+    if (this.#isScreenShown) this.#screen?.press(bytes);
+    else this.#type(bytes);
   }
 
   async #copy(): Promise<void> {

@@ -97,6 +97,18 @@ export class ScreenView {
   paste(text: string): void {
     this.#keyboard.type(text);
   }
+  /** What a terminal would send for a key: arrows, control characters, or plain text. */
+  press(bytes: string): void {
+    const arrow = /^\x1b\[([ABCD])$/.exec(bytes)?.[1];
+    const code = bytes.charCodeAt(0);
+    if (arrow) {
+      this.#keyboard.chord([{ A: "ArrowUp", B: "ArrowDown", C: "ArrowRight", D: "ArrowLeft" }[arrow]!]);
+    } else if (bytes.length === 1 && code < 0x1b && bytes !== "\t") {
+      this.#keyboard.chord(["ControlLeft", `Key${String.fromCharCode(code + 0x40)}`]);
+    } else {
+      this.#keyboard.type(bytes);
+    }
+  }
   /** The marked text, or the whole text of the screen. */
   text(): string {
     const root = this.#root.getRootNode() as ShadowRoot & { getSelection?(): Selection | null };
