@@ -4,10 +4,10 @@
 //   ; cpu: NAME                         CPU model, "lapwing" if absent
 //   ; end: halt | shutdown              "halt" if absent
 //   ; expect: rax=600D rbx=1 [2000]=5   registers and 32-bit words of memory at the end, in hexadecimal
-// Programs check themselves (check.inc): they halt with RAX = 600Dh, or behind the check that failed (RIP;
-// nasm -l lists addresses from 0 where RIP starts at 1000h). Port F0h raises NMI, F1h a maskable interrupt
-// with the written vector, F2h lowers it. Each program runs twice: in one go, and in slices of one
-// instruction, with the same end.
+// 64 KiB of device memory lie at FF000000h. Programs check themselves (check.inc): they halt with RAX =
+// 600Dh, or behind the check that failed (RIP; nasm -l lists addresses from 0 where RIP starts at 1000h).
+// Port F0h raises NMI, F1h a maskable interrupt with the written vector, F2h lowers it. Each program runs
+// twice: in one go, and in slices of one instruction, with the same end.
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -55,6 +55,24 @@ Program read_program(const fs::path& source) {
   program.image.assign(std::istreambuf_iterator<char>(binary), std::istreambuf_iterator<char>());
   return program;
 }
+
+// Device memory at FF000000h, of which every access goes through the slow path.
+class DeviceMemory final : public MmioDevice {
+ public:
+  static constexpr u64 kBase = 0xFF000000;
+  static constexpr u64 kSize = 0x10000;
+  u64 mmio_read(u64 offset, unsigned size) override {
+    u64 value = 0;
+    std::memcpy(&value, &bytes_[static_cast<std::size_t>(offset)], size);
+    return value;
+  }
+  void mmio_write(u64 offset, u64 value, unsigned size) override {
+    std::memcpy(&bytes_[static_cast<std::size_t>(offset)], &value, size);
+  }
+
+ private:
+  std::vector<u8> bytes_ = std::vector<u8>(kSize);
+};
 
 void start(BareMachine& m, const Program& program) {
   m.write(kOrigin, program.image.data(), program.image.size());
@@ -113,7 +131,9 @@ void run_program(const Program& program) {
   unsigned runs = 0;
   for (const u64 slice : {kMaxInstructions, u64{1}}) {
     CAPTURE(slice);
+    DeviceMemory device;
     BareMachine m(program.cpu.c_str());
+    REQUIRE(m.memory.map_mmio(DeviceMemory::kBase, DeviceMemory::kSize, device, "device memory").ok());
     start(m, program);
     run(m, slice);
     check_end(m, program);
