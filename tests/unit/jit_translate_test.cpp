@@ -23,12 +23,12 @@ using lapwing::test::WasmFunction;
 namespace {
 
 // The blocks of a program as a region.
-struct Region {
+struct ProgramRegion {
   std::vector<std::unique_ptr<Block>> blocks;
   std::vector<std::unique_ptr<std::vector<Instruction>>> instructions;
   std::vector<RegionBlock> list;
 
-  Region(const std::vector<u8>& code, u8 code_size, u64 address) {
+  ProgramRegion(const std::vector<u8>& code, u8 code_size, u64 address) {
     std::map<i64, RegionBlock> found;
     std::vector<u64> work{0};
     while (!work.empty()) {
@@ -151,7 +151,7 @@ bool run_both(u32 seed, bool code64, std::string& report) {
   m.cpu.state.gpr[kRsp] = RandomCode::kData + 0x4000;
   set_status_flags(m.cpu.state, random.wide());
 
-  Region region(code, code64 ? 8 : 4, RandomCode::kCode);
+  ProgramRegion region(code, code64 ? 8 : 4, RandomCode::kCode);
   const RegionSource source{.blocks = region.list,
                             .mode = {.code_size = static_cast<u8>(code64 ? 8 : 4),
                                      .flat = !code64,
@@ -181,7 +181,7 @@ bool run_both(u32 seed, bool code64, std::string& report) {
   const auto kind = static_cast<GeneratedExit>(exit & 15);
   const Block& left = *region.list[block].block;
   i64 executed = budget - world.state().budget;
-  u64 rip = world.state().rip;
+  u64 rip = kind == GeneratedExit::kNext ? world.state().rip : RandomCode::kCode;
   if (kind == GeneratedExit::kBudget || kind == GeneratedExit::kInterpret) {
     executed -= left.count - index;
     rip += static_cast<u64>(region.list[block].rip_delta) + left.first[index].offset;
