@@ -1,7 +1,7 @@
 // IDE disks and CD-ROM drives as Linux uses them: by DMA and by PIO, masters and slaves, what was written is on the
 // image; and walk 1, the packet command that fails because there is no disc. UPDATE_GOLDEN=1 rewrites the walk.
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import crypto from "node:crypto";
 import fs from "node:fs";
 import os from "node:os";
@@ -10,7 +10,7 @@ import test from "node:test";
 import { findGuest } from "../../assets/guests.mjs";
 import { folder, hopLine } from "./hops.mjs";
 import { isoImage } from "./iso_image.mjs";
-import { guestFlags, lapwing, troubles } from "./support.mjs";
+import { guestFlags, lapwing, root, troubles } from "./support.mjs";
 
 const guest = findGuest("small");
 const temporary = fs.mkdtempSync(path.join(os.tmpdir(), "lapwing-ide-"));
@@ -89,6 +89,34 @@ test("by PIO: two disks on one cable, and a CD-ROM drive that is a slave alone",
   assert.doesNotMatch(output, /configured for (MWDMA|UDMA)/);
   checkImage(first);
   checkImage(second);
+});
+
+function bootSector() {
+  const file = path.join(temporary, "disk_boot.bin");
+  execFileSync("nasm", ["-f", "bin", "-o", file, path.join(root, "tests/boot/firmware/disk_boot.asm")]);
+  return fs.readFileSync(file);
+}
+
+/** Boots from the drive through SeaBIOS; returns what COM1 said after the firmware. */
+async function bootSays(flags) {
+  const args = ["-m", "64M", "-device", "isa-debug-exit", "--timeout-virtual", "20", ...flags];
+  const { status, stdout, stderr } = await lapwing(args, { wallSeconds: 300 });
+  assert.equal(status, 0x43, stdout + stderr);
+  return stdout;
+}
+
+test("SeaBIOS boots a disk; INT 13h and the ports read the same", async () => {
+  const disk = path.join(temporary, "boot.img");
+  fs.writeFileSync(disk, Buffer.concat([bootSector(), Buffer.alloc(2 << 20, "text of sector 1\r\n\0")]));
+  const output = await bootSays(["-drive", `file=${disk},format=raw,index=0`]);
+  assert.match(output, /text of sector 1\r\nthe ports agree\r\n$/);
+});
+
+test("SeaBIOS boots a CD by El Torito, before an empty disk", async () => {
+  const cd = path.join(temporary, "boot.iso");
+  fs.writeFileSync(cd, isoImage("BOOT", "TEXT.TXT", Buffer.from("text on the CD\r\n\0"), bootSector()));
+  const output = await bootSays(["-cdrom", cd, "-hda", emptyDisk("empty.img", 1), "-boot", "d"]);
+  assert.match(output, /text on the CD\r\ndone\r\n$/);
 });
 
 const kSecondaryCommand = 0x177;

@@ -1,11 +1,14 @@
-// A small ISO 9660 image (ECMA-119): one directory with one file, enough for a guest to mount.
+// A small ISO 9660 image (ECMA-119): one directory with one file, enough for a guest to mount; and El Torito 1.0's boot
+// record and catalog.
 const kBlock = 2048;
 const kPrimary = 16;
-const kTerminator = 17;
-const kLittlePaths = 18;
-const kBigPaths = 19;
-const kRoot = 20;
-const kFile = 21;
+const kBootRecord = 17;
+const kTerminator = 18;
+const kLittlePaths = 19;
+const kBigPaths = 20;
+const kRoot = 21;
+const kCatalog = 22;
+const kFile = 23;
 const kPathTableSize = 10;
 
 /** Both byte orders, as most numbers of the format are kept. */
@@ -28,9 +31,25 @@ function directoryRecord(name, block, size, isDirectory) {
   return record;
 }
 
-/** `name` is of the form "NAME.EXT". */
-export function isoImage(label, name, content) {
-  const blocks = kFile + Math.ceil(content.length / kBlock);
+/** Lets the BIOS load the image's block `start` and run it, without emulation of a disk. */
+function putBootRecord(image, start) {
+  const record = kBootRecord * kBlock;
+  image.write("\0CD001\u0001EL TORITO SPECIFICATION", record, "latin1");
+  image.writeUInt32LE(kCatalog, record + 0x47);
+  const catalog = kCatalog * kBlock;
+  image[catalog] = 1;
+  image.set([0x55, 0xaa], catalog + 30);
+  // The words of the validation entry add up to 0.
+  image.writeUInt16LE(0x10000 - 0xaa55 - 1, catalog + 28);
+  image[catalog + 32] = 0x88;
+  image.writeUInt16LE(4, catalog + 38);
+  image.writeUInt32LE(start, catalog + 40);
+}
+
+/** `name` is of the form "NAME.EXT"; `boot`: a block of code that a BIOS runs. */
+export function isoImage(label, name, content, boot) {
+  const bootBlock = kFile + Math.ceil(content.length / kBlock);
+  const blocks = bootBlock + (boot ? 1 : 0);
   const image = Buffer.alloc(blocks * kBlock);
   const at = (block) => block * kBlock;
   const text = (offset, size, value) => image.write(value.padEnd(size), offset, size, "latin1");
@@ -52,6 +71,12 @@ export function isoImage(label, name, content) {
   text(primary + 190, 623, "");
   image[primary + 881] = 1;
 
+  if (!boot) {
+    // A volume partition descriptor in the boot record's place.
+    image[at(kBootRecord)] = 3;
+    text(at(kBootRecord) + 1, 5, "CD001");
+    image[at(kBootRecord) + 6] = 1;
+  }
   image[at(kTerminator)] = 255;
   text(at(kTerminator) + 1, 5, "CD001");
   image[at(kTerminator) + 6] = 1;
@@ -65,5 +90,9 @@ export function isoImage(label, name, content) {
   ];
   Buffer.concat(records).copy(image, at(kRoot));
   content.copy(image, at(kFile));
+  if (boot) {
+    boot.copy(image, at(bootBlock));
+    putBootRecord(image, bootBlock);
+  }
   return image;
 }
