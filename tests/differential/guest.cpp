@@ -202,6 +202,8 @@ Outcome Guest::run(const Sequence& sequence, const std::vector<u8>& code, Memory
     if (p.cpu.take_request() != CpuRequest::kNone) break;
   }
   std::memcpy(memory.bytes, p.ram + kDataPhysical, kDataSize);
+  std::memset(bytes, 0, code.size() + kTailSize);
+  p.memory.write_ram(kCodePhysical + (sequence.start - kCodeBase), bytes, code.size() + kTailSize);
   return read_outcome(sequence, code.size());
 }
 

@@ -22,6 +22,10 @@ constexpr u64 kConstantSize = 0x1000;
 constexpr u64 kFsBase = kDataBase + 0x400;
 constexpr u64 kGsBase = kDataBase + 0x1400;
 
+// What follows a sequence differs between the two sides; both clear it with the sequence, which a later one
+// may read as data.
+constexpr unsigned kTailSize = 8;
+
 // Selectors as Linux has them.
 constexpr u16 kCode32 = 0x23, kStack = 0x2B, kCode64 = 0x33;
 

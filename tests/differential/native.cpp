@@ -266,6 +266,7 @@ Outcome Native::run(const Sequence& sequence, const std::vector<u8>& code, Memor
   std::memcpy(save.frame, frame, sizeof frame);
   fault_info = FaultInfo{};
   reinterpret_cast<void (*)()>(kStubBase)();
+  std::memset(end - code.size(), 0, code.size() + kTailSize);
 
   Outcome outcome;
   std::memcpy(outcome.registers.gpr, save.out, sizeof save.out);
