@@ -24,6 +24,11 @@ export function defaultGuest() {
   return listGuests()[0];
 }
 
+/** A disc that boots by itself: grub-rescue (GRUB's menu), memtest (memtest86+). */
+export function discPath(name) {
+  return cachePath("parts", name, `${name}.iso`);
+}
+
 /** bios.bin, bios-256k.bin (SeaBIOS), vgabios-stdvga.bin. */
 export function firmwarePath(name) {
   return cachePath("parts", "seabios", name);

@@ -1,7 +1,8 @@
 // Fetches Debian's kernels, busybox and SeaBIOS into the cache and builds the initramfs images.
 //   parts/KERNEL/{vmlinuz,modules/*.ko}  parts/busybox-ARCH/busybox  unpacked from signed packages, record.json each
 //   guests/NAME/{vmlinuz,initrd.gz}      what boots, indexed by guests/guests.json
-//   firmware/*                           SeaBIOS and its VGA BIOS
+//   parts/seabios/*                      SeaBIOS and its VGA BIOS
+//   parts/{grub-rescue,memtest}/*.iso    discs that the tests boot from
 import fs from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -25,6 +26,12 @@ const kKernels = [
 ];
 
 const kSeabiosFiles = ["bios.bin", "bios-256k.bin", "vgabios-stdvga.bin"];
+
+/** CD images as packages bring them. */
+const kDiscs = [
+  { name: "grub-rescue", package: "grub-rescue-pc", file: "usr/lib/grub-rescue/grub-rescue-cdrom.iso" },
+  { name: "memtest", package: "memtest86+", file: "usr/lib/memtest86+/memtest86+x64.iso" },
+];
 
 function isPart(name) {
   try {
@@ -122,6 +129,14 @@ async function fetchParts() {
         fs.copyFileSync(path.join(unpacked, "usr/share/seabios", name), path.join(target, name));
     },
   );
+  for (const disc of kDiscs) {
+    await fetch(
+      disc.name,
+      () => apt.show(disc.package),
+      (unpacked, target) =>
+        fs.copyFileSync(path.join(unpacked, disc.file), path.join(target, `${disc.name}.iso`)),
+    );
+  }
   if (didFetch) apt.clean();
 }
 
