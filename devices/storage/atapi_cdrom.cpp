@@ -22,9 +22,15 @@ using namespace atapi;
 
 AtapiCdrom::AtapiCdrom(Clock& clock, Cable& cable, unsigned number, BlockDevice& medium,
                        DriveIdentity identity)
-    : IdeDevice(clock, cable), medium_(medium), identity_(std::move(identity)), number_(number) {
-  medium_.attach(kCdromLatency, [this](const BlockCompletion& done) { medium_answered(done); });
+    : IdeDevice(clock, cable), identity_(std::move(identity)), number_(number) {
+  add_disc(medium);
   power_on();
+}
+
+u32 AtapiCdrom::add_disc(BlockDevice& disc) {
+  disc.attach(kCdromLatency, [this](const BlockCompletion& done) { medium_answered(done); });
+  discs_.push_back(&disc);
+  return static_cast<u32>(discs_.size() - 1);
 }
 
 void AtapiCdrom::clear_buffer() {
@@ -201,7 +207,7 @@ void AtapiCdrom::fetch() {
   chunk_ = std::min(remaining_, chunk_limit_);
   step_ = Step::kFetch;
   be_busy();
-  medium_.read(kTag, lba_ * kSectorsPerBlock, chunk_ * kSectorsPerBlock);
+  disc().read(kTag, lba_ * kSectorsPerBlock, chunk_ * kSectorsPerBlock);
 }
 
 void AtapiCdrom::medium_answered(const BlockCompletion& completion) {
@@ -225,30 +231,40 @@ void AtapiCdrom::medium_answered(const BlockCompletion& completion) {
   sense_has_lba_ = true;
 }
 
-void AtapiCdrom::change_medium(const BlockDevice::Medium& medium) {
-  const bool had = ready();
-  const bool reading = step_ == Step::kFetch;
-  medium_.change_medium(medium);
-  tray_open_ = false;
-  if (medium.sectors > 0) {
-    attention_ = {kUnitAttention, kAscMediumChanged, 0};
-    event_ = MediaEvent::kNewMedium;
-  } else if (had) {
-    event_ = MediaEvent::kRemoval;
-  }
-  if (!reading) return;
-  if (medium.sectors > 0) return check(std::exchange(attention_, {}));
-  check({kNotReady, kAscNoMedium, kAscqTrayClosed});
+bool AtapiCdrom::is_locked() {
+  if (locked_) event_ = MediaEvent::kEjectRequest;
+  return locked_;
 }
 
 bool AtapiCdrom::press_eject() {
-  if (locked_) {
-    event_ = MediaEvent::kEjectRequest;
-    return false;
-  }
-  if (!tray_open_ && medium_.present()) event_ = MediaEvent::kRemoval;
+  if (is_locked()) return false;
+  if (ready()) event_ = MediaEvent::kRemoval;
   tray_open_ = true;
+  stop_reading({kNotReady, kAscNoMedium, kAscqTrayOpen});
   return true;
+}
+
+bool AtapiCdrom::insert(u32 disc_number) {
+  if (is_locked()) return false;
+  disc().cancel_all();
+  disc_ = disc_number;
+  tray_open_ = false;
+  if (disc().present()) {
+    attention_ = {kUnitAttention, kAscMediumChanged, 0};
+    event_ = MediaEvent::kNewMedium;
+  } else {
+    event_ = MediaEvent::kRemoval;
+  }
+  stop_reading(disc().present() ? attention_ : Sense{kNotReady, kAscNoMedium, kAscqTrayClosed});
+  return true;
+}
+
+// The disc is gone in the middle of a read.
+void AtapiCdrom::stop_reading(Sense sense) {
+  if (step_ != Step::kFetch) return;
+  disc().cancel_all();
+  if (sense.key == kUnitAttention) attention_ = {};
+  check(sense);
 }
 
 void AtapiCdrom::set_features() {
@@ -285,6 +301,7 @@ void AtapiCdrom::save(StateWriter& out) const {
   IdeDevice::save(out);
   out.put_u8(static_cast<u8>(step_));
   out.put_bytes(packet_.data(), packet_.size());
+  out.put_u32(disc_);
   for (const bool value : {dma_, sense_has_lba_, tray_open_, locked_}) out.put_bool(value);
   for (const u32 value : {byte_limit_, remaining_, chunk_, chunk_limit_, sense_lba_}) out.put_u32(value);
   out.put_u64(lba_);
@@ -299,6 +316,7 @@ bool AtapiCdrom::load(StateReader& in) {
   if (!IdeDevice::load(in)) return false;
   const u8 step = in.get_u8();
   in.get_bytes(packet_.data(), packet_.size());
+  const u32 disc_number = in.get_u32();
   for (bool* value : {&dma_, &sense_has_lba_, &tray_open_, &locked_}) *value = in.get_bool();
   for (u32* value : {&byte_limit_, &remaining_, &chunk_, &chunk_limit_, &sense_lba_}) *value = in.get_u32();
   lba_ = in.get_u64();
@@ -309,8 +327,12 @@ bool AtapiCdrom::load(StateReader& in) {
   transfer_mode_ = in.get_u8();
   const bool good = step <= static_cast<u8>(Step::kRead) && event <= static_cast<u8>(MediaEvent::kRemoval) &&
                     byte_limit_ <= kLargestByteLimit && chunk_ <= kChunkBlocks && chunk_ <= remaining_ &&
-                    chunk_limit_ <= kChunkBlocks;
-  if (!good) in.fail();
+                    chunk_limit_ <= kChunkBlocks && disc_number < discs_.size();
+  if (!good) {
+    in.fail();
+    return false;
+  }
+  disc_ = disc_number;
   step_ = static_cast<Step>(step);
   event_ = static_cast<MediaEvent>(event);
   return in.ok();

@@ -2,10 +2,11 @@
 // with the commands of MMC-4 that readers need. One data track in mode 1, 2048 bytes a block; a disc larger
 // than a CD shows as DVD-ROM.
 //
-// Sense data is kept until the next command. Power-on and a changed disc are reported once as UNIT ATTENTION
-// (6/29h, 6/28h); an empty or open drive is NOT READY, medium not present (2/3Ah). A guest's eject opens the
-// tray with the disc in it. Unsupported: audio, raw READ CD, sub-channels, writing, overlap, changers, the
-// interrupt for the packet request.
+// The user puts in one of the discs that the machine was built with, or takes it out. Sense data is kept
+// until the next command. Power-on and a changed disc are reported once as UNIT ATTENTION (6/29h, 6/28h); an
+// empty or open drive is NOT READY, medium not present (2/3Ah). A guest's eject opens the tray with the disc
+// in it. Unsupported: audio, raw READ CD, sub-channels, writing, overlap, changers, the interrupt for the
+// packet request.
 #pragma once
 
 #include <array>
@@ -23,10 +24,12 @@ class AtapiCdrom final : public IdeDevice {
 
   AtapiCdrom(Clock& clock, Cable& cable, unsigned number, BlockDevice& medium, DriveIdentity identity);
 
-  // The user puts in another disc (one without sectors: takes it out).
-  void change_medium(const BlockDevice::Medium& medium);
-  // The user presses the eject button; false when the guest has locked the tray, which is then told.
+  // Another disc that the user may put in; returns its number (the first one is 0, and in the drive).
+  u32 add_disc(BlockDevice& disc);
+  // The user opens the tray, or exchanges the disc and closes it; false when the guest has locked the tray,
+  // which is then told of the wish.
   bool press_eject();
+  bool insert(u32 disc);
   bool tray_open() const { return tray_open_; }
 
   bool expects_packet() const override { return step_ == Step::kPacket && phase_ == Phase::kDataOut; }
@@ -61,7 +64,7 @@ class AtapiCdrom final : public IdeDevice {
   void data_moved() override;
   void reset_state(bool power_on) override;
   void put_signature() override;
-  void abandon() override { medium_.cancel_all(); }
+  void abandon() override { disc().cancel_all(); }
   bool is_packet_device() const override { return true; }
 
   void quick() { step_ = Step::kFinish, wait_for_command(); }
@@ -84,7 +87,10 @@ class AtapiCdrom final : public IdeDevice {
   void fetch();
   void medium_answered(const BlockCompletion& completion);
 
-  bool ready() const { return medium_.present() && !tray_open_; }
+  BlockDevice& disc() const { return *discs_[disc_]; }
+  bool ready() const { return disc().present() && !tray_open_; }
+  bool is_locked();
+  void stop_reading(Sense sense);
   bool is_dvd() const;
   u32 blocks() const;
   u32 field(unsigned offset, unsigned size) const;  // of the packet, big-endian
@@ -117,7 +123,8 @@ class AtapiCdrom final : public IdeDevice {
   void put_zeros(std::size_t count) { buffer_.insert(buffer_.end(), count, u8{0}); }
   void set_length_prefix(u64 length, unsigned size);
 
-  BlockDevice& medium_;
+  std::vector<BlockDevice*> discs_;
+  u32 disc_ = 0;
   const DriveIdentity identity_;
   const unsigned number_;
   Step step_ = Step::kNone;

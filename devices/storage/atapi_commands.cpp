@@ -99,7 +99,7 @@ void AtapiCdrom::set_length_prefix(u64 length, unsigned size) {
 }
 
 u32 AtapiCdrom::blocks() const {
-  return static_cast<u32>(std::min<u64>(medium_.sectors() / kSectorsPerBlock, kMaxLba));
+  return static_cast<u32>(std::min<u64>(disc().sectors() / kSectorsPerBlock, kMaxLba));
 }
 
 bool AtapiCdrom::is_dvd() const {
@@ -156,7 +156,7 @@ void AtapiCdrom::start_stop() {
   constexpr u8 kStart = 1 << 0;
   if ((packet_[4] & kLoadEject) == 0) return succeed();
   if ((packet_[4] & kStart) != 0) {
-    if (tray_open_ && medium_.present()) {
+    if (tray_open_ && disc().present()) {
       attention_ = {kUnitAttention, kAscMediumChanged, 0};
       event_ = MediaEvent::kNewMedium;
     }

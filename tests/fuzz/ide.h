@@ -33,6 +33,8 @@ inline void add_drives(IdeRig& rig, u8 layout) {
   if ((layout & 1) != 0) rig.add_disk(1, 3);
   rig.add_cdrom(2, (layout & 2) != 0 ? 0 : kFuzzBlocks);
   if ((layout & 4) != 0) rig.add_cdrom(3, 1);
+  rig.add_disc(2, 20);
+  rig.add_disc(2, 0);
 }
 
 inline u8 fuzz_command(u8 choice) {
@@ -87,7 +89,7 @@ inline void whole_packet(IdeRig& rig, const IdeStep& step) {
 inline void user_acts(IdeRig& rig, const IdeStep& step) {
   AtapiCdrom* drive = rig.ide.cdrom((step.a & 1) != 0 && rig.ide.cdrom(3) != nullptr ? 3 : 2);
   switch (step.b % 5) {
-    case 0: drive->change_medium({(step.value & 3) == 0 ? 0 : step.value % (kFuzzBlocks * 4), true}); break;
+    case 0: static_cast<void>(drive->insert(drive == rig.ide.cdrom(2) ? step.value % 3 : 0)); break;
     case 1: static_cast<void>(drive->press_eject()); break;
     case 2: rig.disks.readable = (step.value & 7) != 0; break;
     case 3: rig.disks.writable = (step.value & 7) != 0; break;

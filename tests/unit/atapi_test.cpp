@@ -15,13 +15,15 @@ using Bytes = std::vector<u8>;
 struct CdRig : IdeRig {
   explicit CdRig(u32 blocks_ = kBlocks) {
     channel = 1;
-    medium = &add_cdrom(2, blocks_);
+    add_cdrom(2, blocks_);
+    other = add_disc(2, 50);
+    empty = add_disc(2, 0);
   }
   // A driver's first steps: takes the reset's UNIT ATTENTION.
   void take_attention() { packet({0x00}); }
   bool failed() { return (alternate() & ata::kErr) != 0; }
-  void put_disc(u32 count) { ide.cdrom(2)->change_medium({count * 4u, true}); }
-  BlockDevice* medium = nullptr;
+  u32 other = 0;
+  u32 empty = 0;
 };
 
 }  // namespace
@@ -55,7 +57,7 @@ TEST_CASE("atapi_reports_reset_and_media_change_once") {
   CHECK(rig.sense() == Bytes{0, 0, 0});
   rig.packet({0x00});
   CHECK(!rig.failed());
-  rig.put_disc(50);
+  CHECK(rig.ide.cdrom(2)->insert(rig.other));
   CHECK(rig.packet({0x4A, 1, 0, 0, 0x10, 0, 0, 0, 8}) == Bytes{0, 6, 4, 0x10, 2, 2, 0, 0});
   CHECK(rig.packet({0x12, 0, 0, 0, 36}).size() == 36);
   rig.packet({0x28, 0, 0, 0, 0, 1, 0, 0, 1});
@@ -170,6 +172,7 @@ TEST_CASE("atapi_tray_and_lock") {
   rig.packet({0x1B, 0, 0, 0, 2});
   CHECK(rig.sense() == Bytes{5, 0x53, 2});
   CHECK(!drive.press_eject());
+  CHECK(!drive.insert(rig.other));
   CHECK(rig.packet({0x4A, 1, 0, 0, 0x10, 0, 0, 0, 8})[4] == 1);
   rig.packet({0x1E});
   rig.packet({0x1B, 0, 0, 0, 2});
@@ -188,9 +191,18 @@ TEST_CASE("atapi_tray_and_lock") {
     rig.settle();
     rig.write_data({0x28, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0});
     advance_to(rig.clock, rig.clock.next_deadline());
-    rig.put_disc(0);
+    CHECK(drive.insert(rig.empty));
     CHECK((rig.settle() & ata::kErr) != 0);
     CHECK(rig.sense() == Bytes{2, 0x3A, 1});
+  }
+  SECTION("and so does opening the tray") {
+    rig.out(ata::kCommand, ata::kPacket);
+    rig.settle();
+    rig.write_data({0x28, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0});
+    advance_to(rig.clock, rig.clock.next_deadline());
+    CHECK(drive.press_eject());
+    CHECK((rig.settle() & ata::kErr) != 0);
+    CHECK(rig.sense() == Bytes{2, 0x3A, 2});
   }
 }
 

@@ -50,6 +50,11 @@ struct IdeRig {
     return medium;
   }
 
+  // A disc for the CD-ROM drive of a place: 0 blocks is an empty tray.
+  u32 add_disc(unsigned place, u64 blocks) {
+    return ide.cdrom(place)->add_disc(add_medium(image(blocks * 4)));
+  }
+
   u16 base(unsigned channel) const { return channel == 0 ? 0x1F0 : 0x170; }
   u16 control(unsigned channel) const { return channel == 0 ? 0x3F6 : 0x376; }
   u16 master(unsigned channel) const { return static_cast<u16>(kBusMasterBase + channel * 8); }
