@@ -71,7 +71,7 @@ void describe_graphics(const VgaRegisters& r, PictureMode& mode) {
   if (mode.bank_bit0 != 0 || mode.bank_bit1 != 0) {
     mode.row_lines = lines;
   } else {
-    mode.height /= lines;
+    mode.height = std::max(mode.height / lines, 1u);
     if (mode.split != ~0u) mode.split = (mode.split + lines - 1) / lines;
   }
 }
