@@ -59,12 +59,24 @@ function answer(root, request, response) {
     response.writeHead(304, { ...headers, etag }).end();
     return;
   }
-  response.writeHead(200, { ...headers, etag, "content-length": size });
-  if (request.method === "HEAD") response.end();
+  const range = requestedRange(request.headers.range, size);
+  const [first, last] = range ?? [0, size - 1];
+  Object.assign(headers, { etag, "accept-ranges": "bytes", "content-length": last - first + 1 });
+  if (range) headers["content-range"] = `bytes ${first}-${last}/${size}`;
+  headers["access-control-expose-headers"] = "content-range, etag";
+  response.writeHead(range ? 206 : 200, headers);
+  if (request.method === "HEAD" || size === 0) response.end();
   else
-    fs.createReadStream(file.path)
+    fs.createReadStream(file.path, { start: first, end: last })
       .on("error", () => response.destroy())
       .pipe(response);
+}
+
+/** [first, last] of a request for one part of a file (disk images are read so); undefined for all of it. */
+function requestedRange(header, size) {
+  const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(header ?? "") ?? [];
+  if (first === undefined || Number(first) >= size) return undefined;
+  return [Number(first), last ? Math.min(Number(last), size - 1) : size - 1];
 }
 
 function listen(server, port, host) {

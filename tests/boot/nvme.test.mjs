@@ -79,8 +79,8 @@ test(
       ...["-drive", `file=${second},if=nvme,readonly=on`],
     ];
     const commands = [
-      'cat /sys/block/nvme1n1/ro; mount -t ext4 /dev/nvme0n3 /mnt && cmp /mnt/bin/busybox /bin/busybox && echo sa""me',
-      'cmp /dev/nvme1n1 /dev/nvme0n3 | head -c 20; grep nvme /proc/interrupts; echo all"" done',
+      'cat /sys/block/nvme1n1/ro /sys/block/nvme0n2/nsid; mount -t ext4 /dev/nvme0n2 /mnt && cmp /mnt/bin/busybox /bin/busybox && echo sa""me',
+      'cmp /dev/nvme1n1 /dev/nvme0n2 | head -c 20; grep nvme /proc/interrupts; echo all"" done',
     ];
     const all = [
       ...flags(image),
