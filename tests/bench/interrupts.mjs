@@ -107,29 +107,29 @@ function eventCost(module, image) {
   return Math.max(0, ((traced.ms - quiet.ms) * 1e6) / traced.events);
 }
 
+/** Instructions from a kind of hop to the handler of a vector, journey by journey. */
+function ways(records, kind, vector) {
+  const starts = new Map(records.filter((r) => r.kind === kind).map((r) => [r.cause, r.instructions]));
+  const entered = records.filter(
+    (r) => r.kind === "cpu vector" && r.vector === vector && starts.has(r.cause),
+  );
+  return entered.map((r) => r.instructions - starts.get(r.cause));
+}
+
 /** Deadlines and handler entries of the 10 kHz timer, and the way from a line to its handler. */
 function exactness(module, image, cpus) {
   const parts = new Parts(module, image, cpus, true);
   parts.to("b");
   parts.to("d", true);
-  const first = (records, kind, vector) =>
-    records.filter((r) => r.kind === kind && r.vector === vector && r.cpu === 0);
   const fired = parts.records.filter((r) => r.kind === "lvt fired" && r.vector === 0x40);
-  const requested = first(parts.records, "lapic irr set", 0x40);
-  const entered = first(parts.records, "cpu vector", 0x40);
   // One instruction takes 5 ns: a deadline is met at the first boundary that is not before it.
-  const start = fired[0].ns;
-  const late = fired.map((r, i) => r.ns - (start + i * kTickNs));
-  const toEntry = entered.map((r, i) => r.instructions - requested[i].instructions);
-  const lines = parts.records.filter((r) => r.kind === "line raised" && r.line === 3);
-  const handlers = parts.records.filter((r) => r.kind === "cpu vector" && r.vector === 0x42);
+  const late = fired.map((r, i) => r.ns - (fired[0].ns + i * kTickNs));
+  const toEntry = ways(parts.records, "lapic irr set", 0x40);
   return {
     ticks: fired.length,
     latest_deadline_ns: Math.max(...late.map(Math.abs)),
     entry_instructions: { most: Math.max(...toEntry), median: median(toEntry) },
-    line_to_handler_instructions: median(
-      handlers.map((r, i) => r.instructions - (lines[i]?.instructions ?? NaN)),
-    ),
+    line_to_handler_instructions: median(ways(parts.records, "line raised", 0x42)),
   };
 }
 

@@ -75,3 +75,31 @@ const decoded = (bytes) =>
       const record = JSON.parse(line);
       return { ...record, rip: BigInt(record.rip), data: BigInt(record.data) };
     });
+
+/** Boots with NVMe disks without message interrupts, of which the last two share an INTx line, and lets the guest read both at once. */
+export async function recordSharedLine() {
+  const guest = findGuest("small");
+  const vm = await PC.boot({
+    kernel: guest.kernel,
+    initrd: guest.initrd,
+    append: `${guest.append} pci=nomsi`,
+    memory: "128M",
+    cpus: 2,
+    disks: [0, 1, 2].map((index) => ({
+      image: new Uint8Array(1 << 20),
+      interface: "nvme",
+      serial: `disk${index}`,
+    })),
+    engineUrl,
+  });
+  try {
+    await vm.serial.waitFor(/~ # $/, { virtualMs: 60_000 });
+    await vm.irq.start();
+    const read = (n) => `dd if=/dev/nvme${n}n1 of=/dev/null bs=512 iflag=direct 2>/dev/null`;
+    vm.serial.write(`${read(1)} & ${read(2)}; wait; echo all re""ad\r`);
+    await vm.serial.waitFor(/all read/, { virtualMs: 60_000 });
+    return decoded(await vm.irq.export(undefined, { format: "ndjson" }));
+  } finally {
+    vm.dispose();
+  }
+}

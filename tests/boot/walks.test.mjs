@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import test, { before } from "node:test";
-import { folder, hopLine, journeyLines, recordWalks } from "./walks.mjs";
+import { folder, hopLine, journeyLines, recordSharedLine, recordWalks } from "./walks.mjs";
 
 let walks;
 before(async () => {
@@ -128,4 +128,43 @@ test("walk 9: a level interrupt sets remote IRR, and its EOI is broadcast to the
   agrees("9-level", journeyLines(sci));
   inOrder(kinds(sci), "ioapic latched", "lapic isr", "lapic eoi", "lapic eoi broadcast", "ioapic eoi");
   inOrder(kinds(sci), "line raised", "line lowered", "lapic eoi");
+});
+
+test("walk 9: two disks on one line: it stays high, and the EOI makes the I/O APIC ask again", async () => {
+  const gsi = 10;
+  const records = await recordSharedLine();
+  let raiser;
+  let isHigh = false;
+  const second = records.findIndex((r) => {
+    if (r.line === gsi && r.kind === "line raised") isHigh = true;
+    if (r.line === gsi && r.kind === "line lowered") isHigh = false;
+    const isRaise = r.kind === "device raise" && r.device === "nvme";
+    const isShared = isRaise && isHigh && r.line !== raiser;
+    if (isRaise) raiser = r.line;
+    return isShared;
+  });
+  assert.ok(second > 0, "the disks never asked at the same time");
+  const first = records.findLastIndex((r, i) => i < second && r.kind === "line raised" && r.line === gsi) - 1;
+  const lowered = records.findIndex((r, i) => i > second && r.kind === "line lowered" && r.line === gsi);
+  const { vector } = records[first + 3];
+  const end = records.findIndex((r, i) => i > lowered && r.kind === "ioapic eoi" && r.line === gsi);
+  const isPart = (r) =>
+    (r.device === "nvme" && r.kind === "device raise") ||
+    (/^(line|pic|ioapic)/.test(r.kind) && r.line === gsi) ||
+    (/^(message|lapic|cpu vector)/.test(r.kind) && r.vector === vector);
+  const walk = records.slice(first, end + 1).filter(isPart);
+  agrees("9-shared-line", walk.map(hopLine));
+  const hops = walk.map(({ kind }) => kind);
+  inOrder(hops, "device raise", "line raised", "ioapic latched", "lapic isr", "device raise", "lapic eoi");
+  inOrder(
+    hops,
+    "lapic eoi broadcast",
+    "ioapic eoi",
+    "message sent",
+    "lapic isr",
+    "line lowered",
+    "ioapic eoi",
+  );
+  assert.equal(hops.filter((kind) => kind === "line raised").length, 1, "the line was lowered in between");
+  assert.equal(hops.filter((kind) => kind === "cpu vector").length, 2);
 });
