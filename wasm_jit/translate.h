@@ -27,7 +27,7 @@
 namespace lapwing {
 
 // kBudget, kInterpret, kInterrupted and kEdge name a place in the region by block and instruction number and
-// leave CpuState::rip as it was at entry: the runtime computes RIP from it. The others store RIP.
+// RIP in memory then means nothing: the runtime computes it from RIP at entry. The others store RIP.
 enum class GeneratedExit : u32 {
   kNext,         // RIP in memory is the next instruction: go on with whatever is there
   kBudget,       // the budget is too small for block `block` (instruction 0)

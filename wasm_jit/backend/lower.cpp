@@ -101,7 +101,14 @@ void Lowering::compute(Value v) {
       break;
     case IrOp::kLoadState:
       get(0);
-      code_.memory(n.type == Type::kI64 ? WasmOp::kI64Load : WasmOp::kI32Load, n.imm);
+      host_load(n.type, 8, n.imm);
+      break;
+    case IrOp::kConst128:
+    case IrOp::kSimd:
+    case IrOp::kShuffle: simd(n); break;
+    case IrOp::kFloat:
+      arguments(n);
+      code_.byte(static_cast<u8>(n.imm));
       break;
     case IrOp::kGuestLoad: guest_load(n); break;
     case IrOp::kGuestPlace:
@@ -142,8 +149,9 @@ void Lowering::root(u32 position) {
     case IrOp::kStoreState:
       get(0);
       value(n.arguments[0]);
-      code_.memory(node(n.arguments[0]).type == Type::kI64 ? WasmOp::kI64Store : WasmOp::kI32Store, n.imm);
+      host_store(node(n.arguments[0]).type, 8, n.imm);
       break;
+    case IrOp::kCallHandler: call_handler(n); break;
     case IrOp::kGuestStore: guest_store(n); break;
     case IrOp::kHostStore:
       arguments(n);

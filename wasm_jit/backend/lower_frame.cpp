@@ -9,6 +9,10 @@ constexpr bool is_gpr(Var var) {
   return var < 16;
 }
 
+constexpr bool is_xmm(Var var) {
+  return var >= kVarXmm && var < kVarTarget;
+}
+
 }  // namespace
 
 void Lowering::find_variables() {
@@ -37,8 +41,15 @@ void Lowering::prologue(Encoder& out) const {
   load(WasmOp::kI64Load, kStateLayout.budget, budget_);
   load(WasmOp::kI64Load, kStateLayout.rip, entry_rip_);
   for (Var var = 0; var < kVarCount; ++var) {
-    if (vars_[var] == kNone || !is_gpr(var)) continue;
-    load(is_wide() ? WasmOp::kI64Load : WasmOp::kI32Load, kStateLayout.gpr + 8u * var, vars_[var]);
+    if (vars_[var] == kNone) continue;
+    if (is_xmm(var)) {
+      out.op(WasmOp::kLocalGet, 0);
+      out.byte(0xFD);
+      out.memory(static_cast<WasmOp>(0x00), kStateLayout.xmm + 16u * (var - kVarXmm));
+      out.op(WasmOp::kLocalSet, vars_[var]);
+    }
+    if (is_gpr(var))
+      load(is_wide() ? WasmOp::kI64Load : WasmOp::kI32Load, kStateLayout.gpr + 8u * var, vars_[var]);
   }
 }
 
@@ -62,7 +73,14 @@ void Lowering::epilogue(Encoder& out) const {
   out.op(WasmOp::kLocalGet, budget_);
   out.memory(WasmOp::kI64Store, kStateLayout.budget);
   for (Var var = 0; var < kVarCount; ++var) {
-    if (!is_gpr(var) || !written_[var]) continue;
+    if (!written_[var]) continue;
+    if (is_xmm(var)) {
+      out.op(WasmOp::kLocalGet, 0);
+      out.op(WasmOp::kLocalGet, vars_[var]);
+      out.byte(0xFD);
+      out.memory(static_cast<WasmOp>(0x0B), kStateLayout.xmm + 16u * (var - kVarXmm));
+    }
+    if (!is_gpr(var)) continue;
     out.op(WasmOp::kLocalGet, 0);
     out.op(WasmOp::kLocalGet, vars_[var]);
     // The upper half: 32-bit code clears it with every write.

@@ -50,14 +50,56 @@ void Lowering::check_access(Value address, unsigned size, bool write) {
   code_.op(WasmOp::kI32Add);
 }
 
-void Lowering::host_load(Type type, u64 size) {
-  if (type == Type::kI64) return code_.memory(WasmOp::kI64Load, 0);
-  code_.memory(size == 1 ? WasmOp::kI32Load8U : size == 2 ? WasmOp::kI32Load16U : WasmOp::kI32Load, 0);
+namespace {
+
+constexpr u8 kSimdPrefix = 0xFD;
+constexpr u8 kV128Load = 0x00, kV128Store = 0x0B, kV128Const = 0x0C, kShuffleLanes = 0x0D;
+
+void simd_memory(Encoder& code, u8 opcode, u64 offset) {
+  code.byte(kSimdPrefix);
+  code.memory(static_cast<WasmOp>(opcode), offset);
 }
 
-void Lowering::host_store(Type type, u64 size) {
-  if (type == Type::kI64) return code_.memory(WasmOp::kI64Store, 0);
-  code_.memory(size == 1 ? WasmOp::kI32Store8 : size == 2 ? WasmOp::kI32Store16 : WasmOp::kI32Store, 0);
+}  // namespace
+
+void Lowering::host_load(Type type, u64 size, u64 offset) {
+  if (type == Type::kV128) return simd_memory(code_, kV128Load, offset);
+  if (type == Type::kI64) return code_.memory(WasmOp::kI64Load, offset);
+  const WasmOp op = size == 1 ? WasmOp::kI32Load8U : size == 2 ? WasmOp::kI32Load16U : WasmOp::kI32Load;
+  code_.memory(op, offset);
+}
+
+void Lowering::host_store(Type type, u64 size, u64 offset) {
+  if (type == Type::kV128) return simd_memory(code_, kV128Store, offset);
+  if (type == Type::kI64) return code_.memory(WasmOp::kI64Store, offset);
+  const WasmOp op = size == 1 ? WasmOp::kI32Store8 : size == 2 ? WasmOp::kI32Store16 : WasmOp::kI32Store;
+  code_.memory(op, offset);
+}
+
+void Lowering::simd(const Node& n) {
+  constexpr u32 kFirstLaneOp = 21, kLastLaneOp = 34;
+  arguments(n);
+  code_.byte(kSimdPrefix);
+  if (n.op == IrOp::kSimd) {
+    const auto opcode = static_cast<u32>(n.imm & 0xFFFF);
+    code_.unsigned_number(opcode);
+    if (opcode >= kFirstLaneOp && opcode <= kLastLaneOp) code_.byte(static_cast<u8>(n.imm >> 16));
+    return;
+  }
+  code_.byte(n.op == IrOp::kConst128 ? kV128Const : kShuffleLanes);
+  for (const u64 half : {n.imm, n.imm_high}) {
+    for (unsigned i = 0; i < 8; ++i) code_.byte(static_cast<u8>(half >> (8 * i)));
+  }
+}
+
+void Lowering::call_handler(const Node& n) {
+  set_exit(n.exit);
+  get(0);
+  code_.i32_const(static_cast<u32>(n.imm));
+  code_.i32_const(static_cast<u32>(n.imm_high));
+  code_.op(WasmOp::kCall, static_cast<u32>(Callee::kCallHandler));
+  code_.op(WasmOp::kI32Eqz);
+  branch_to_exit_if();
 }
 
 void Lowering::guest_load(const Node& n) {

@@ -50,8 +50,10 @@ class Lowering {
   void check_access(Value address, unsigned size, bool write);
   void guest_load(const Node& node);
   void guest_store(const Node& node);
-  void host_load(Type type, u64 size);
-  void host_store(Type type, u64 size);
+  void simd(const Node& node);
+  void call_handler(const Node& node);
+  void host_load(Type type, u64 size, u64 offset = 0);
+  void host_store(Type type, u64 size, u64 offset = 0);
   void fetch_check(const Node& node);
   void budget(const Node& node);
   void condition(const Node& node);

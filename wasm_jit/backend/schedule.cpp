@@ -36,11 +36,7 @@ void Schedule::compute(const IrBlock& block) {
     if (node.type != Type::kVoid) {
       const u32 at = entry.first_use;
       switch (node.effect()) {
-        case Effect::kPure:
-          entry.place = node.op == IrOp::kConst32 || node.op == IrOp::kConst64 || node.op == IrOp::kEntryRip
-                            ? Place::kInline
-                            : Place::kOnce;
-          break;
+        case Effect::kPure: entry.place = node.argument_count == 0 ? Place::kInline : Place::kOnce; break;
         case Effect::kRead:
           if (node.op == IrOp::kReadVar) {
             entry.place = next_write[node.imm] >= entry.last_use ? Place::kInline : Place::kRoot;
@@ -58,9 +54,6 @@ void Schedule::compute(const IrBlock& block) {
     }
     for (unsigned a = 0; a < node.argument_count; ++a) use(node.arguments[a], position);
     if (node.op == IrOp::kWriteVar) next_write[node.imm] = i;
-    if (node.op == IrOp::kCallHandler) {
-      for (u32& write : next_write) write = i;
-    }
     if (changes_memory(node)) next_memory_change = i;
     if (node.effect() == Effect::kWrite || node.effect() == Effect::kExit) next_effect = i;
   }

@@ -7,6 +7,15 @@ namespace {
 struct FamilyTable {
   Family of[static_cast<unsigned>(Op::kCount)] = {};
   constexpr FamilyTable() {
+    // x87, MMX, SSE: whatever has no row.
+    for (auto op = static_cast<unsigned>(Op::FADD); op <= static_cast<unsigned>(Op::PCLMULQDQ); ++op) {
+      of[op] = family::handler;
+    }
+#define SIMD(op, opcode) of[static_cast<unsigned>(Op::op)] = family::sse_simd;
+#define SIMD_SWAPPED(op, opcode) SIMD(op, opcode)
+#include "wasm_jit/frontend/sse.inc"
+#undef SIMD
+#undef SIMD_SWAPPED
 #define FAMILY(op, function) of[static_cast<unsigned>(Op::op)] = family::function;
 #include "wasm_jit/frontend/families.inc"
 #undef FAMILY

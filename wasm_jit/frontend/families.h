@@ -9,6 +9,8 @@ namespace lapwing::jit::family {
 #include "wasm_jit/frontend/families.inc"
 #undef FAMILY
 
+bool sse_simd(Translator& t, const Instruction& in);
+bool handler(Translator& t, const Instruction& in);
 bool zero_count(Translator& t, const Instruction& in);
 
 }  // namespace lapwing::jit::family

@@ -166,7 +166,18 @@ Value Translator::known_condition(unsigned pair) {
     case FlagClass::kMultiply:
       if (pair <= 1) return flag_value(kVarFlagB, 4);
       return kNoValue;
-    case FlagClass::kCanonical: return pair == 2 ? op(IrOp::kEqz32, size, a) : kNoValue;
+    case FlagClass::kCanonical: {
+      const Value carries = flag_value(kVarFlagB, 4);
+      const Value zf = op(IrOp::kEqz32, size, a);
+      if (pair == 2) return zf;
+      const Value cf = builder_.binary(IrOp::kShrU32, carries, builder_.c32(31));
+      if (pair == 1) return cf;
+      if (pair == 3) return builder_.binary(IrOp::kOr32, cf, zf);
+      if (pair != 5) return kNoValue;
+      const Value low = size == 8 ? builder_.unary(IrOp::kWrap, a) : a;
+      return parity(
+          builder_.binary(IrOp::kXor32, low, builder_.binary(IrOp::kShrU32, carries, builder_.c32(8))));
+    }
     default: return kNoValue;
   }
 }

@@ -8,6 +8,7 @@ namespace lapwing::jit {
 
 namespace {
 constexpr unsigned kMaxBlocks = 400;
+constexpr std::size_t kMaxReturnSites = 6;
 constexpr BlockId kMaxIrBlocks = 4000;
 }  // namespace
 
@@ -51,10 +52,6 @@ bool Translator::same_page(unsigned from, unsigned to) const {
 // Where control goes for a static successor of the current block: the block itself, one that checks the page
 // first, or an exit.
 BlockId Translator::edge(i64 target_delta, unsigned which) {
-  if (!is_64_bit()) {
-    // RIP wraps at 32 bits; deltas are what the region's builder made of it.
-    target_delta = static_cast<i32>(target_delta);
-  }
   const u32 leave = exit_code(GeneratedExit::kEdge, block_, which);
   const auto found = std::lower_bound(by_delta_.begin(), by_delta_.end(), target_delta,
                                       [](const auto& entry, i64 delta) { return entry.first < delta; });
@@ -115,6 +112,59 @@ void Translator::jump_indirect(Value target) {
   ended_ = true;
 }
 
+// To a place behind a call, when RIP is its.
+BlockId Translator::return_edge(BlockId site, BlockId leave) {
+  if (same_page(block_, site)) {
+    note_edge(static_cast<BlockId>(block_), site);
+    return site;
+  }
+  const RegionBlock& to = source_.blocks[site];
+  const BlockId check = add_block();
+  Builder edge_builder(function_);
+  edge_builder.start(function_.blocks[check]);
+  const Value rip = edge_builder.binary(IrOp::kAdd64, edge_builder.entry_rip(),
+                                        edge_builder.c64(static_cast<u64>(to.rip_delta)));
+  edge_builder.store_state(kStateLayout.rip, rip);
+  edge_builder.fetch_check(rip, to.block->physical & ~kPageMask, exit_code(GeneratedExit::kNext, block_));
+  function_.blocks[check].end = Terminator{
+      .kind = Terminator::Kind::kJump, .targets = {site, kNoBlock}, .edge_block = {leave, kNoBlock}};
+  note_edge(static_cast<BlockId>(block_), site);
+  return check;
+}
+
+// An inline cache: the places behind the region's calls, one after the other.
+void Translator::return_to(Value target) {
+  if (return_sites_.empty()) return jump_indirect(target);
+  builder_.write(kVarTarget, target);
+  std::vector<BlockId> tests;
+  for (std::size_t i = 0; i < return_sites_.size(); ++i) tests.push_back(add_block());
+  const BlockId last = add_block();
+  Builder test_builder(function_);
+  for (std::size_t i = 0; i < tests.size(); ++i) {
+    IrBlock test;
+    test_builder.start(test);
+    const i64 delta = source_.blocks[return_sites_[i]].rip_delta;
+    Value site = test_builder.binary(IrOp::kAdd64, test_builder.entry_rip(),
+                                     test_builder.c64(static_cast<u64>(delta)));
+    if (!is_64_bit()) site = test_builder.unary(IrOp::kWrap, site);
+    test.end.kind = Terminator::Kind::kBranch;
+    test.end.value = test_builder.binary(wide(IrOp::kEq32, is_64_bit()), test_builder.read(kVarTarget), site);
+    test.end.targets[0] = return_edge(return_sites_[i], last);
+    test.end.edge_block[0] = last;
+    test.end.targets[1] = i + 1 < tests.size() ? tests[i + 1] : last;
+    function_.blocks[tests[i]] = std::move(test);
+  }
+  IrBlock leave;
+  test_builder.start(leave);
+  const Value left = test_builder.read(kVarTarget);
+  leave.end = Terminator{.kind = Terminator::Kind::kExitNext,
+                         .value = is_64_bit() ? left : test_builder.unary(IrOp::kExtendU, left),
+                         .exit = exit_code(GeneratedExit::kNext, block_)};
+  function_.blocks[last] = std::move(leave);
+  end_ = Terminator{.kind = Terminator::Kind::kJump, .targets = {tests[0], kNoBlock}};
+  ended_ = true;
+}
+
 void Translator::check_target(Value target) {
   if (!is_64_bit()) return;
   // Canonical: bits 63:47 are all equal.
@@ -128,6 +178,7 @@ void Translator::translate_block(unsigned index) {
   block_ = index;
   instruction_ = 0;
   ended_ = false;
+  rip_slot_stored_ = sse_checked_ = mxcsr_checked_ = false;
   // Blocks are appended while this one grows, so its nodes are moved in at the end.
   IrBlock out;
   builder_.start(out);
@@ -173,6 +224,15 @@ bool Translator::run() {
       if (found != by_delta_.end() && found->first == delta && found->second <= i)
         missing_predecessors_[found->second] = 0xFFFF;
     };
+    if (last.op == Op::CALL) {
+      const i64 delta = source_.blocks[i].rip_delta + static_cast<i64>(last.next_offset());
+      const auto site = std::lower_bound(by_delta_.begin(), by_delta_.end(), delta,
+                                         [](const auto& entry, i64 d) { return entry.first < d; });
+      if (site != by_delta_.end() && site->first == delta && return_sites_.size() < kMaxReturnSites) {
+        return_sites_.push_back(site->second);
+        missing_predecessors_[site->second] = 0xFFFF;
+      }
+    }
     if (last.form == Form::kJ) expect(source_.blocks[i].rip_delta + static_cast<i64>(last.imm));
     expect(source_.blocks[i].rip_delta + static_cast<i64>(last.next_offset()));
   }

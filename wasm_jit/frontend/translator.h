@@ -84,11 +84,20 @@ class Translator {
   SavedFlags save_flags();
   void restore_flags_unless(Value happens, const SavedFlags& saved);
 
+  // The generic handler of `in`, with the registers it reads in memory; and what it wrote, back.
+  void call_handler(const Instruction& in);
+  void spill(Var var);
+  void reload(Var var);
+  void flags_in_memory();
+  // Leaves unless SSE instructions may execute; unless the fast forms of floating-point ones may.
+  void check_sse();
+  void check_mxcsr();
+
   // Control flow; each ends the block. RIPs are offsets from RIP at entry, as the decoder gives targets.
   void jump(const Instruction& in);
   void branch(const Instruction& in, Value taken);
   void jump_indirect(Value target);
-  void return_to(Value target) { jump_indirect(target); }
+  void return_to(Value target);
   i64 next_delta(const Instruction& in) const;
   Value rip_value(i64 delta);
   // Leaves to the interpreter unless a branch to `target` is allowed.
@@ -104,6 +113,7 @@ class Translator {
   void note_edge(BlockId from, BlockId to);
   BlockId edge(i64 target_delta, unsigned which);
   BlockId exit_block(u32 exit);
+  BlockId return_edge(BlockId site, BlockId leave);
   BlockId add_block();
   bool same_page(unsigned from, unsigned to) const;
   Value flag_value(Var var, unsigned size);
@@ -129,6 +139,10 @@ class Translator {
   static constexpr u32 kUnseen = 0xFFFFFFFF, kMixed = 0xFFFFFFFE;
   std::vector<u32> kind_at_;
   std::vector<u16> missing_predecessors_;
+  std::vector<BlockId> return_sites_;  // blocks behind the region's calls
+  bool rip_slot_stored_ = false;
+  bool sse_checked_ = false;
+  bool mxcsr_checked_ = false;
 };
 
 // A family's function: false = it cannot; nothing with an effect has been appended.

@@ -1,6 +1,7 @@
 #include "wasm_jit/ir/builder.h"
 
 #include <bit>
+#include <cstring>
 #include <utility>
 
 #include "wasm_jit/ir/fold.h"
@@ -338,13 +339,51 @@ Value Builder::condition(unsigned code, const Value (&flags)[5]) {
   return append(n);
 }
 
-void Builder::call_handler(unsigned instruction, u32 exit) {
+void Builder::call_handler(u64 block, u64 instruction, u32 exit) {
   Node n;
   n.op = IrOp::kCallHandler;
-  n.imm = instruction;
+  n.imm = block;
+  n.imm_high = instruction;
   n.exit = exit;
   append(n);
-  forget_variables();
+}
+
+Value Builder::const128(u64 low, u64 high) {
+  Node n;
+  n.op = IrOp::kConst128;
+  n.type = Type::kV128;
+  n.imm = low;
+  n.imm_high = high;
+  return append(n);
+}
+
+Value Builder::simd(u32 opcode, Type type, Value a, Value b, Value c, u8 lane) {
+  Node n;
+  n.op = IrOp::kSimd;
+  n.type = type;
+  for (const Value v : {a, b, c}) {
+    if (v != kNoValue) n.arguments[n.argument_count++] = v;
+  }
+  n.imm = opcode | u32{lane} << 16;
+  return append(n);
+}
+
+Value Builder::float_op(u8 opcode, Type type, Value a, Value b) {
+  const Value v = simd(opcode, type, a, b);
+  block_->nodes[v].op = IrOp::kFloat;
+  return v;
+}
+
+Value Builder::shuffle(Value a, Value b, const u8 (&lanes)[16]) {
+  Node n;
+  n.op = IrOp::kShuffle;
+  n.type = Type::kV128;
+  n.argument_count = 2;
+  n.arguments[0] = a;
+  n.arguments[1] = b;
+  std::memcpy(&n.imm, lanes, 8);
+  std::memcpy(&n.imm_high, lanes + 8, 8);
+  return append(n);
 }
 
 }  // namespace lapwing::jit

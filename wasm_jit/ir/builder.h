@@ -44,7 +44,13 @@ class Builder {
   void budget(u32 count, u32 exit);
   void fetch_check(Value rip, u64 physical_page, u32 exit);
   Value condition(unsigned code, const Value (&flags)[5]);
-  void call_handler(unsigned instruction, u32 exit);
+  void call_handler(u64 block, u64 instruction, u32 exit);
+
+  Value const128(u64 low, u64 high);
+  // Up to three operands; kNoValue = none.
+  Value simd(u32 opcode, Type type, Value a, Value b = kNoValue, Value c = kNoValue, u8 lane = 0);
+  Value float_op(u8 opcode, Type type, Value a, Value b = kNoValue);
+  Value shuffle(Value a, Value b, const u8 (&lanes)[16]);
 
   Type type_of(Value value) const { return block_->nodes[value].type; }
   bool is_constant(Value value) const;

@@ -48,6 +48,7 @@ struct Node {
   Value arguments[5] = {};
   u32 exit = 0;  // code with which an Exit row leaves
   u64 imm = 0;
+  u64 imm_high = 0;  // upper half of 16 bytes
 
   Effect effect() const { return ir_op_info(op).effect; }
 };
@@ -67,7 +68,9 @@ struct Terminator {
   Value value = kNoValue;
   BlockId targets[2] = {kNoBlock, kNoBlock};
   u32 exit = 0;
-  u32 edge_exit[2] = {0, 0};  // codes with which an edge leaves that has no structured form
+  // Where an edge goes that has no structured form: an exit code, or a block.
+  u32 edge_exit[2] = {0, 0};
+  BlockId edge_block[2] = {kNoBlock, kNoBlock};
 
   unsigned target_count() const { return kind == Kind::kJump ? 1 : kind == Kind::kBranch ? 2 : 0; }
 };

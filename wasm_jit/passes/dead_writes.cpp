@@ -8,7 +8,8 @@ void remove_dead_writes(Function& function) {
   for (IrBlock& block : function.blocks) {
     u64 live = kAll;
     for (auto node = block.nodes.rbegin(); node != block.nodes.rend(); ++node) {
-      const u64 bit = node->imm < 64 ? 1ull << node->imm : 0;
+      const bool is_access = node->op == IrOp::kWriteVar || node->op == IrOp::kReadVar;
+      const u64 bit = is_access ? 1ull << node->imm : 0;
       if (node->op == IrOp::kWriteVar) {
         if ((live & bit) == 0) *node = Node{};
         live &= ~bit;

@@ -101,11 +101,15 @@ bool cut_irreducible_edges(Function& function, const Graph& graph) {
       Terminator& end = function.blocks[block].end;
       const BlockId target = end.targets[i];
       if (!graph.is_backward(block, target) || graph.dominates(target, block)) continue;
+      cut = true;
+      if (end.edge_block[i] != kNoBlock) {
+        end.targets[i] = end.edge_block[i];
+        continue;
+      }
       const u32 exit = end.edge_exit[i];
       function.blocks.emplace_back();
       function.blocks.back().end = Terminator{.kind = Terminator::Kind::kExit, .exit = exit};
       function.blocks[block].end.targets[i] = static_cast<BlockId>(function.blocks.size() - 1);
-      cut = true;
     }
   }
   return cut;
