@@ -219,3 +219,50 @@ TEST_CASE("i8042: mouse identifies, reports motion on IRQ12 and learns the wheel
   CHECK(b.mouse(0x42) == Bytes{0x42});
   CHECK(b.mouse(0xEC) == Bytes{0xFA});
 }
+
+TEST_CASE("i8042: the second knock adds the side buttons; scaling, resolution and defaults are reported") {
+  Bench b;
+  b.write_mode(0x03);
+  const auto knock = [&b](std::initializer_list<u8> rates) {
+    for (const u8 rate : rates) {
+      b.mouse(0xF3);
+      b.mouse(rate);
+    }
+  };
+  knock({200, 100, 80});
+  knock({200, 200, 80});
+  CHECK(b.mouse(0xF2) == Bytes{0xFA, 0x04});
+  b.mouse(0xF4);
+  b.kbc.move_mouse(0, 0, 0, 0x18);
+  CHECK(b.drain() == Bytes{0x08, 0x00, 0x00, 0x30});
+  b.kbc.move_mouse(0, 0, 1, 0x18);
+  CHECK(b.drain() == Bytes{0x08, 0x00, 0x00, 0x31});
+  b.mouse(0xE7);
+  b.mouse(0xE8);
+  b.mouse(3);
+  CHECK(b.mouse(0xE9) == Bytes{0xFA, 0x30, 0x03, 0x50});
+  b.kbc.move_mouse(7, 3, 0, 0);
+  CHECK(b.drain() == Bytes{0x08, 0x0E, 0x03, 0x00});
+  CHECK(b.mouse(0xF6) == Bytes{0xFA});
+  CHECK(b.mouse(0xE9) == Bytes{0xFA, 0x00, 0x02, 0x64});
+  CHECK(b.mouse(0xFF) == Bytes{0xFA, 0xAA, 0x00});
+  CHECK(b.mouse(0xF2) == Bytes{0xFA, 0x00});
+}
+
+TEST_CASE("i8042: keyboard takes rates and sets, and a command ends a list of keys") {
+  Bench b;
+  CHECK(b.keyboard(0xF3) == Bytes{0xFA});
+  CHECK(b.keyboard(0x7F) == Bytes{0xFA});
+  CHECK(b.keyboard(0xF0) == Bytes{0xFA});
+  CHECK(b.keyboard(0x04) == Bytes{0xFE});
+  CHECK(b.keyboard(0xF0) == Bytes{0xFA});
+  CHECK(b.keyboard(0x03) == Bytes{0xFA});
+  CHECK(b.keyboard(0xFC) == Bytes{0xFA});
+  CHECK(b.keyboard(0x1C) == Bytes{0xFA});
+  CHECK(b.keyboard(0x1B) == Bytes{0xFA});
+  CHECK(b.keyboard(0xF0) == Bytes{0xFA});
+  CHECK(b.keyboard(0x00) == Bytes{0xFA, 0x03});
+  CHECK(b.keyboard(0xF6) == Bytes{0xFA});
+  CHECK(b.keyboard(0xF0) == Bytes{0xFA});
+  CHECK(b.keyboard(0x00) == Bytes{0xFA, 0x02});
+}
