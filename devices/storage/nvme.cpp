@@ -144,7 +144,10 @@ void NvmeController::write_cc(u32 value) {
   if (!cc::En::get(value) && cc::En::get(before)) reset_controller();
   const u8 shutdown = cc::Shn::get(value);
   if (shutdown != 0 && cc::Shn::get(before) == 0) begin_shutdown();
-  if (shutdown == 0 && cc::Shn::get(before) != 0) csts_ = csts::Shst::set(csts_, 0);
+  if (shutdown == 0 && cc::Shn::get(before) != 0) {
+    csts_ = csts::Shst::set(csts_, 0);
+    shutdown_flushes_ = 0;  // those under way no longer count
+  }
 }
 
 void NvmeController::enable() {

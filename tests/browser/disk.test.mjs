@@ -14,7 +14,7 @@ import { loadBundle } from "../web/load.mjs";
 const guest = findGuest("small");
 const skip = hasDiskTools() ? false : "e2fsprogs (mke2fs) is not installed";
 const append = "console=ttyS0 quiet root=/dev/nvme0n1 rw init=/init";
-const stops = [40_000_000, 90_000_000];
+const stops = [90_000_000, 150_000_000];
 const temporary = fs.mkdtempSync(path.join(os.tmpdir(), "lapwing-disk-"));
 
 let browser;
@@ -101,7 +101,7 @@ test("the element boots from the image that its attribute names", { skip, timeou
     async ({ disk, append }) => {
       await import(new URL("lapwing/element.js", location.href).href);
       const element = document.createElement("lapwing-pc");
-      const attributes = { kernel: `${disk}/kernel`, nvme: `${disk}/image`, append, memory: "128M" };
+      const attributes = { kernel: `${disk}/kernel`, nvme: `${disk}/image`, append, memory: "128M", controls: "" };
       for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
       document.body.replaceChildren(element);
       await element.start();

@@ -342,4 +342,10 @@ TEST_CASE("nvme_shutdown_completes_after_the_flush") {
   CHECK(rig.disks.flushes == 2);
   rig.write(kCc, 0);
   CHECK(rig.read(kCsts) == 0);
+  SECTION("a notification that is taken back is forgotten") {
+    rig.write(kCc, 1u << 14);
+    rig.write(kCc, 0);
+    rig.pass(1'000'000'000);
+    CHECK(rig.read(kCsts) == 0);
+  }
 }
