@@ -5,6 +5,7 @@
 //   --peers A,B         of: lapwing v86 qemu        --programs A,B   of the six; "none" for boots alone
 //   --guests A,B        of: 686 amd64               --json FILE      where the results go
 //   --lapwing FILE      another build's lapwing.mjs; nothing is built then
+//   --no-interrupts     leaves out what interrupts cost (interrupts.mjs)
 import fs from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,6 +15,7 @@ import { build } from "../../assets/setup/build.mjs";
 import { SetupError, runMain, writeAtomic } from "../../assets/setup/cache.mjs";
 import { capture, findProgram, show } from "../../assets/setup/process.mjs";
 import { initrdWithPrograms, kBenchPrograms } from "../programs/build.mjs";
+import { interruptTable, measureInterrupts } from "./interrupts.mjs";
 import { listPeers } from "./peers.mjs";
 import { summarize, table } from "./report.mjs";
 import { Session } from "./session.mjs";
@@ -31,6 +33,7 @@ const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 function readFlags() {
   const text = { type: "string" };
   const options = { rounds: text, peers: text, programs: text, guests: text, json: text, lapwing: text };
+  options["no-interrupts"] = { type: "boolean" };
   let values;
   try {
     ({ values } = parseArgs({ options }));
@@ -57,6 +60,7 @@ function readFlags() {
     guests: names(values.guests, ["686", "amd64"]),
     json: path.resolve(values.json ?? path.join(kRoot, "build/bench/results.json")),
     isBuilt: values.lapwing !== undefined,
+    withInterrupts: !values["no-interrupts"],
   };
 }
 
@@ -157,8 +161,11 @@ await runMain(async () => {
   const rows = await runRounds(flags);
   const summaries = summarize(rows);
   const wrong = disagreements(rows);
-  writeAtomic(flags.json, JSON.stringify({ versions: versions(), rows, summaries, wrong }, null, 2) + "\n");
+  const interrupts = flags.withInterrupts ? await measureInterrupts() : undefined;
+  const results = { versions: versions(), rows, summaries, wrong, interrupts };
+  writeAtomic(flags.json, JSON.stringify(results, null, 2) + "\n");
   process.stdout.write(`CPU seconds, median (least..most) of ${flags.rounds}\n\n${table(summaries)}`);
+  if (interrupts) process.stdout.write(`\nInterrupts\n${interruptTable(interrupts)}`);
   process.stdout.write(wrong.length ? `\n${wrong.join("\n")}\n` : "\nall checksums agree\n");
   process.stdout.write(`details: ${flags.json}\n`);
   process.exitCode = wrong.length ? 1 : 0;
