@@ -1,6 +1,7 @@
 #include "wasm_jit/runtime/code_cache.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace lapwing {
 
@@ -19,9 +20,13 @@ std::vector<u64> CodeCache::pages_of(const Region& region) {
   return pages;
 }
 
+void CodeCache::watch(Region& region) {
+  for (const u64 page : pages_of(region)) by_page_[page].push_back(&region);
+}
+
 Region& CodeCache::add(std::unique_ptr<Region> region) {
   Region& added = *region;
-  for (const u64 page : pages_of(added)) by_page_[page].push_back(&added);
+  watch(added);
   regions_.emplace(&added, std::move(region));
   ++live_regions_;
   copied_instructions_ += added.instructions;
@@ -50,12 +55,72 @@ void CodeCache::remove_from_page(u64 page, const Region& region) {
   if (found->second.empty()) by_page_.erase(found);
 }
 
-void CodeCache::drop(Region& region) {
-  if (region.dead) return;
-  region.dead = true;
+// Takes a region away from the block that enters it and from the pages that are watched for it.
+void CodeCache::forget_place(Region& region) {
+  if (region.detached) {
+    const auto found = detached_.find(region.physical);
+    std::erase(found->second, &region);
+    if (found->second.empty()) detached_.erase(found);
+    return;
+  }
   if (region.entry->region == &region) BlockCache::set_region(*region.entry, nullptr);
   region.entry->heat = region.threshold;
   for (const u64 page : pages_of(region)) remove_from_page(page, region);
+}
+
+void CodeCache::detach_all() {
+  std::vector<Region*> all;
+  for (const auto& [region, owner] : regions_) {
+    if (!region->detached) all.push_back(region);
+  }
+  for (Region* region : all) {
+    if (region->slot == 0) {
+      drop(*region);
+      continue;
+    }
+    forget_place(*region);
+    region->detached = true;
+    region->entry = nullptr;
+    std::fill(region->successors.begin(), region->successors.end(), nullptr);
+    detached_[region->physical].push_back(region);
+  }
+}
+
+bool CodeCache::is_unchanged(const Region& region, BlockCache& blocks) {
+  return std::all_of(region.copies.begin(), region.copies.end(), [&](const Block& copy) {
+    const Block* block = blocks.find(copy.physical, copy.mode);
+    if (block == nullptr) block = blocks.build(copy.physical, region.mode, kNoSecondPage);
+    return block != nullptr && block->second_page == kNoSecondPage && block->count == copy.count &&
+           std::memcmp(block->first, copy.first, copy.count * sizeof(Instruction)) == 0;
+  });
+}
+
+bool CodeCache::reattach(Block& entry, BlockCache& blocks) {
+  const auto found = detached_.find(entry.physical);
+  if (found == detached_.end()) return false;
+  const auto fits = [&entry](const Region* region) { return region->mode.packed() == entry.mode; };
+  const auto place = std::find_if(found->second.begin(), found->second.end(), fits);
+  if (place == found->second.end()) return false;
+  Region& region = **place;
+  const u64 flushes = blocks.flushes();
+  const bool unchanged = is_unchanged(region, blocks);
+  if (flushes != blocks.flushes()) return false;  // `entry` is gone
+  if (!unchanged) {
+    drop(region);
+    return false;
+  }
+  forget_place(region);
+  region.detached = false;
+  region.entry = &entry;
+  watch(region);
+  BlockCache::set_region(entry, &region);
+  return true;
+}
+
+void CodeCache::drop(Region& region) {
+  if (region.dead) return;
+  region.dead = true;
+  forget_place(region);
   --live_regions_;
   copied_instructions_ -= region.instructions;
   if (region.slot != 0) {

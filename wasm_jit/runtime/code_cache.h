@@ -24,6 +24,13 @@ class CodeCache {
 
   // Drops the regions that have bytes in [begin, end), within one page. Returns how many.
   u32 invalidate(u64 begin, u64 end);
+  // The block cache forgets everything: compiled regions wait until their entry is met again, others are
+  // dropped.
+  void detach_all();
+  bool has_detached(u64 physical) const { return detached_.contains(physical); }
+  // Gives a waiting region back to `entry`, if what is in memory is still what it was made from. Decodes its
+  // blocks again, so that their bytes are watched.
+  bool reattach(Block& entry, BlockCache& blocks);
   void flush();
   // Drops one region, or the oldest module (gives back how many regions it had).
   void remove(Region& region) { drop(region); }
@@ -47,12 +54,16 @@ class CodeCache {
     u32 bytes = 0;
   };
   void drop(Region& region);
+  static bool is_unchanged(const Region& region, BlockCache& blocks);
+  void watch(Region& region);
+  void forget_place(Region& region);
   void remove_from_page(u64 page, const Region& region);
   static std::vector<u64> pages_of(const Region& region);
 
   ModuleHost& host_;
   std::unordered_map<u64, std::vector<Region*>> by_page_;
   std::unordered_map<Region*, std::unique_ptr<Region>> regions_;
+  std::unordered_map<u64, std::vector<Region*>> detached_;  // by physical address of the entry
   std::vector<std::unique_ptr<Region>> dropped_;
   std::vector<u32> dropped_slots_;
   std::vector<u32> free_slots_;

@@ -61,6 +61,11 @@ Jit::Jit(ModuleHost& host, BlockCache& blocks, const CpuModel& model, const JitO
 Jit::~Jit() = default;
 
 i32 Jit::threshold(u64 physical) const {
+  if (cache_.has_detached(physical)) return 1;
+  return page_threshold(physical);
+}
+
+i32 Jit::page_threshold(u64 physical) const {
   const auto found = page_invalidations_.find(physical & ~kPageMask);
   if (found == page_invalidations_.end()) return options_.threshold;
   return options_.threshold << std::min(found->second, kMostInvalidations);
@@ -68,8 +73,12 @@ i32 Jit::threshold(u64 physical) const {
 
 void Jit::hot(Cpu& cpu, Block& block) {
   if (!refusal_.empty() || cpu.mode().checked) return;
+  if (cache_.has_detached(block.physical)) {
+    returning_.push_back({block.physical, block.mode});
+    return;
+  }
   ++counters_.hot;
-  const i32 threshold = this->threshold(block.physical);
+  const i32 threshold = page_threshold(block.physical);
   std::unique_ptr<Region> region = grow_region(cpu, blocks_, block, threshold, options_.limits);
   if (region == nullptr) {
     ++counters_.refused;
@@ -80,8 +89,26 @@ void Jit::hot(Cpu& cpu, Block& block) {
   if (waiting_.size() >= options_.batch) compile_waiting();
 }
 
+// Regions whose entries were met again after the block cache was emptied. Not done where they are met:
+// decoding may empty the cache again, under the block that executes.
+void Jit::reattach() {
+  const u64 flushes = flushes_;
+  for (const Place& place : returning_) {
+    Block* entry = blocks_.find(place.physical, place.mode);
+    if (entry == nullptr || entry->region != nullptr) continue;
+    if (cache_.reattach(*entry, blocks_)) {
+      ++counters_.reattached;
+    } else if (flushes == flushes_) {
+      entry->heat = page_threshold(place.physical);
+    }
+    if (flushes != flushes_) break;
+  }
+  returning_.clear();
+}
+
 void Jit::tick(u64 instructions) {
   cache_.collect();
+  reattach();
   if (!waiting_.empty() && instructions - waiting_since_ >= options_.patience) compile_waiting();
 }
 
@@ -126,8 +153,8 @@ void Jit::invalidate(u64 begin, u64 end) {
 }
 
 void Jit::flush() {
-  ++counters_.flushes;
-  cache_.flush();
+  ++flushes_;
+  cache_.detach_all();
   waiting_.clear();
   std::fill(front_.begin(), front_.end(), nullptr);
 }
@@ -232,7 +259,8 @@ std::string Jit::statistics() const {
   add("live_bytes", cache_.live_bytes());
   add("invalidated", counters_.invalidated);
   add("evicted", counters_.evicted);
-  add("flushes", counters_.flushes);
+  add("flushes", flushes_);
+  add("reattached", counters_.reattached);
   add("lookups", counters_.lookups);
   text += ",\"exits\":{" + json_number("next", exits(GeneratedExit::kNext));
   add("edge", exits(GeneratedExit::kEdge));

@@ -15,7 +15,7 @@
 namespace lapwing {
 
 struct JitOptions {
-  i32 threshold = 500;     // entries until a block is hot
+  i32 threshold = 2000;    // entries until a block is hot
   unsigned batch = 16;     // regions collected before they are compiled together
   u64 patience = 500'000;  // ... or instructions since the first of them became hot
   RegionLimits limits;
@@ -44,6 +44,8 @@ class Jit final : public GeneratedCode {
   const std::string& refusal() const { return refusal_; }
 
  private:
+  i32 page_threshold(u64 physical) const;
+  void reattach();
   Block* next_block(Cpu& cpu);
   Block* successor(Cpu& cpu, Region& region, u64 entry_rip, u32 block, u32 which);
   GeneratedEnd at_instruction(Cpu& cpu, Region& region, u64 entry_rip, u32 block, u32 index);
@@ -63,6 +65,12 @@ class Jit final : public GeneratedCode {
   JitOptions options_;
   CodeCache cache_;
   std::vector<Region*> waiting_;
+  u64 flushes_ = 0;
+  struct Place {
+    u64 physical;
+    u32 mode;
+  };
+  std::vector<Place> returning_;
   u64 waiting_since_ = 0;  // instructions retired when the first of them came
   std::unordered_map<u64, unsigned> page_invalidations_;
   // Front of the block cache for indirect jumps: by physical address, checked before use.
@@ -81,7 +89,7 @@ class Jit final : public GeneratedCode {
     u64 module_bytes = 0;
     u64 invalidated = 0;
     u64 evicted = 0;
-    u64 flushes = 0;
+    u64 reattached = 0;
     u64 lookups = 0;
     u64 generated_instructions = 0;
   } counters_;

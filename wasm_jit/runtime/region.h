@@ -17,6 +17,7 @@ struct Region {
   u32 slot = 0;            // of its function in the engine's table; 0: not compiled
   u32 module = 0;          // number of the module that holds it
   bool dead = false;       // its code was overwritten, or it was evicted
+  bool detached = false;   // the block cache was emptied: no entry, code not watched (CodeCache::detach_all)
   i32 threshold = 0;       // what its entry's heat starts from again when it is dropped
   u32 instructions = 0;
   std::vector<RegionBlock> blocks;
@@ -34,8 +35,8 @@ struct Region {
 };
 
 struct RegionLimits {
-  unsigned blocks = 64;
-  unsigned instructions = 400;
+  unsigned blocks = 24;
+  unsigned instructions = 150;
 };
 
 // The region at `entry`, where the CPU stands; `executed(block)` tells how often a block was entered.
