@@ -12,6 +12,7 @@
 #include "wasm_jit/backend/lower.h"
 #include "wasm_jit/backend/module_builder.h"
 #include "wasm_jit/frontend/translator.h"
+#include "wasm_jit/ir/verifier.h"
 #include "wasm_jit/lazy_flags.h"
 #include "wasm_jit/passes/passes.h"
 
@@ -162,8 +163,11 @@ bool run_both(u32 seed, bool code64, std::string& report) {
                             .has_lzcnt = m.model.has(Feature::LZCNT)};
   jit::Function function;
   if (!jit::Translator(source, function).run()) return true;
+  report = jit::verify(function);
   jit::remove_dead_writes(function);
   jit::remove_dead_code(function);
+  report += jit::verify(function);
+  if (!report.empty()) return false;
   WasmFunction compiled(jit::lower(function, jit::structure(function)));
 
   World world(m.cpu, data.data());
@@ -218,7 +222,7 @@ bool run_both(u32 seed, bool code64, std::string& report) {
 
 void run_many(bool code64) {
   const char* wanted = std::getenv("LAPWING_RANDOM_PROGRAMS");
-  const u32 count = wanted != nullptr ? static_cast<u32>(std::atoi(wanted)) : 400;
+  const u32 count = wanted != nullptr ? static_cast<u32>(std::atoi(wanted)) : 60;
   for (u32 seed = 0; seed < count; ++seed) {
     std::string report;
     if (run_both(seed, code64, report)) continue;
