@@ -22,8 +22,9 @@ enum class InputKind : u8 {
   kPowerButton = 3,
   kReset = 4,
   kRate = 5,  // a | b << 32 = new clock rate
+  kDisc = 6,  // data = "DRIVE" opens its tray, "DRIVE DISC" exchanges the disc (ids of drives)
 };
-constexpr u8 kInputKinds = 6;
+constexpr u8 kInputKinds = 7;
 
 struct InputEntry {
   Position at;  // sequence: the number that the input itself took

@@ -229,6 +229,11 @@ Result<void> Machine::input(InputKind kind, u32 a, u32 b, const u8* data, std::s
   if (kind == InputKind::kSerial && a >= config_.uarts) {
     return Error{"this machine has no serial port " + std::to_string(a)};
   }
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  if (kind == InputKind::kDisc) {
+    const Result<void> possible = board_->check_disc_change(text);
+    if (!possible.ok()) return possible;
+  }
   InputEntry entry;
   entry.at = clock_.position();
   entry.at.sequence = clock_.next_sequence();
@@ -238,6 +243,8 @@ Result<void> Machine::input(InputKind kind, u32 a, u32 b, const u8* data, std::s
   entry.data.assign(data, data + size);
   apply(entry);
   if (recording_) recording_->entries.push_back(std::move(entry));
+  if (kind == InputKind::kDisc && !board_->disc_changed())
+    return Error{"the guest has locked the tray; it has been told"};
   return {};
 }
 
@@ -276,6 +283,9 @@ void Machine::apply(const InputEntry& entry) {
       break;
     case InputKind::kPowerButton: board_->press_power_button(); break;
     case InputKind::kReset: reset_requested_ = true; break;
+    case InputKind::kDisc:
+      board_->change_disc({reinterpret_cast<const char*>(entry.data.data()), entry.data.size()});
+      break;
     case InputKind::kRate: clock_.set_rate(entry.a | static_cast<u64>(entry.b) << 32); break;
   }
 }

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "devices/firmware/direct_boot.h"
-#include "devices/video/rom_font.h"
 #include "devices/firmware/firmware_files.h"
+#include "devices/video/rom_font.h"
 
 namespace lapwing {
 
@@ -194,11 +194,63 @@ void Board::build_ide() {
     const std::string serial = config.serial.empty() ? "LW0000" + std::to_string(place + 1) : config.serial;
     if (config.cdrom) {
       ide_->attach_cdrom(place, *medium, {"LAPWING DVD-ROM", serial, "1.0"});
+      add_spare_discs(*ide_->cdrom(place));
     } else {
       ide_->attach_disk(place, *medium, {"LAPWING HARDDISK", serial, "1.0"});
     }
   }
   add(*ide_);
+}
+
+// CD images without a controller of their own can be put into any drive.
+void Board::add_spare_discs(AtapiCdrom& drive) {
+  for (std::size_t i = 0; i < drives_.size(); ++i) {
+    const DriveConfig& config = config_.storage.drives[i];
+    if (config.cdrom && !config.used && config.interface == DriveConfig::Interface::kNone)
+      drive.add_disc(*drives_[i]);
+  }
+}
+
+Result<Board::DiscChange> Board::parse_disc_change(std::string_view text) const {
+  const std::vector<DriveConfig>& configs = config_.storage.drives;
+  const auto find = [&](std::string_view id) {
+    const auto has_id = [id](const DriveConfig& config) { return config.id == id; };
+    return static_cast<std::size_t>(std::find_if(configs.begin(), configs.end(), has_id) - configs.begin());
+  };
+  const std::size_t blank = std::min(text.find(' '), text.size());
+  const std::string id(text.substr(0, blank));
+  const std::size_t drive = find(id);
+  AtapiCdrom* cdrom = nullptr;
+  for (unsigned place = 0; place < Piix3Ide::kDrives; ++place) {
+    if (drive < configs.size() && config_.storage.ide_drive(place) == drive) cdrom = ide_->cdrom(place);
+  }
+  if (cdrom == nullptr) return Error{"there is no CD-ROM drive '" + id + "'"};
+  if (blank == text.size()) return DiscChange{cdrom, std::nullopt};
+  const std::string disc_id(text.substr(blank + 1));
+  const std::size_t number = find(disc_id);
+  const std::optional<u32> disc = number < drives_.size() ? cdrom->find_disc(*drives_[number]) : std::nullopt;
+  if (!disc) {
+    return Error{"'" + disc_id + "' is no disc for drive '" + id +
+                 "'; discs to exchange are CD images of drives with if=none"};
+  }
+  for (unsigned place = 0; place < Piix3Ide::kDrives; ++place) {
+    const AtapiCdrom* other = ide_->cdrom(place);
+    if (other != nullptr && other != cdrom && &other->disc() == drives_[number].get())
+      return Error{"the disc '" + disc_id + "' is in another drive"};
+  }
+  return DiscChange{cdrom, disc};
+}
+
+Result<void> Board::check_disc_change(std::string_view text) const {
+  const Result<DiscChange> change = parse_disc_change(text);
+  return change.ok() ? Result<void>() : Error{change.error()};
+}
+
+void Board::change_disc(std::string_view text) {
+  const Result<DiscChange> change = parse_disc_change(text);
+  if (!change.ok()) return;
+  const auto& [drive, disc] = change.value();
+  disc_changed_ = disc ? drive->insert(*disc) : drive->press_eject();
 }
 
 bool Board::disk_bytes_missing() {

@@ -105,6 +105,12 @@ class Board final : private SystemControl {
   Result<void> set_video_bios(std::vector<u8> image);
   I8042& keyboard_controller() { return *i8042_; }
   Piix3Ide& ide() { return *ide_; }
+  // A user at a CD-ROM drive, by ids of drives: "DRIVE" opens the tray, "DRIVE DISC" exchanges the disc for that
+  // of a drive without a controller (or back for its own). The error says why that cannot be.
+  Result<void> check_disc_change(std::string_view text) const;
+  void change_disc(std::string_view text);
+  // Whether the last change took place; a guest may have locked the tray.
+  bool disc_changed() const { return disc_changed_; }
   void press_power_button();
   // Whether a disk request is due whose bytes the host does not have yet: time must stand still.
   bool disk_bytes_missing();
@@ -136,6 +142,12 @@ class Board final : private SystemControl {
   void build_drives();
   void build_nvme();
   void build_ide();
+  struct DiscChange {
+    AtapiCdrom* drive;
+    std::optional<u32> disc;
+  };
+  void add_spare_discs(AtapiCdrom& drive);
+  Result<DiscChange> parse_disc_change(std::string_view text) const;
   // The drive at a place of the IDE cables (0-3), nullptr = none.
   BlockDevice* ide_drive(unsigned place);
   void build_timers();
@@ -174,6 +186,7 @@ class Board final : private SystemControl {
   std::unique_ptr<Piix3> isa_bridge_;
   std::unique_ptr<Piix4Pm> power_management_;
   std::unique_ptr<Piix3Ide> ide_;
+  bool disc_changed_ = false;
   std::vector<std::unique_ptr<NvmeController>> nvme_;
   std::unique_ptr<AcpiPm> power_;
   u8* video_memory_ = nullptr;

@@ -23,14 +23,24 @@ using namespace atapi;
 AtapiCdrom::AtapiCdrom(Clock& clock, Cable& cable, unsigned number, BlockDevice& medium,
                        DriveIdentity identity)
     : IdeDevice(clock, cable), identity_(std::move(identity)), number_(number) {
-  add_disc(medium);
+  take(add_disc(medium));
   power_on();
 }
 
 u32 AtapiCdrom::add_disc(BlockDevice& disc) {
-  disc.attach(kCdromLatency, [this](const BlockCompletion& done) { medium_answered(done); });
   discs_.push_back(&disc);
   return static_cast<u32>(discs_.size() - 1);
+}
+
+std::optional<u32> AtapiCdrom::find_disc(const BlockDevice& disc) const {
+  const auto found = std::find(discs_.begin(), discs_.end(), &disc);
+  if (found == discs_.end()) return std::nullopt;
+  return static_cast<u32>(found - discs_.begin());
+}
+
+void AtapiCdrom::take(u32 disc_number) {
+  disc_ = disc_number;
+  medium().attach(kCdromLatency, [this](const BlockCompletion& done) { medium_answered(done); });
 }
 
 void AtapiCdrom::clear_buffer() {
@@ -207,7 +217,7 @@ void AtapiCdrom::fetch() {
   chunk_ = std::min(remaining_, chunk_limit_);
   step_ = Step::kFetch;
   be_busy();
-  disc().read(kTag, lba_ * kSectorsPerBlock, chunk_ * kSectorsPerBlock);
+  medium().read(kTag, lba_ * kSectorsPerBlock, chunk_ * kSectorsPerBlock);
 }
 
 void AtapiCdrom::medium_answered(const BlockCompletion& completion) {
@@ -246,8 +256,8 @@ bool AtapiCdrom::press_eject() {
 
 bool AtapiCdrom::insert(u32 disc_number) {
   if (is_locked()) return false;
-  disc().cancel_all();
-  disc_ = disc_number;
+  medium().cancel_all();
+  take(disc_number);
   tray_open_ = false;
   if (disc().present()) {
     attention_ = {kUnitAttention, kAscMediumChanged, 0};
@@ -262,7 +272,7 @@ bool AtapiCdrom::insert(u32 disc_number) {
 // The disc is gone in the middle of a read.
 void AtapiCdrom::stop_reading(Sense sense) {
   if (step_ != Step::kFetch) return;
-  disc().cancel_all();
+  medium().cancel_all();
   if (sense.key == kUnitAttention) attention_ = {};
   check(sense);
 }
@@ -332,7 +342,7 @@ bool AtapiCdrom::load(StateReader& in) {
     in.fail();
     return false;
   }
-  disc_ = disc_number;
+  take(disc_number);
   step_ = static_cast<Step>(step);
   event_ = static_cast<MediaEvent>(event);
   return in.ok();

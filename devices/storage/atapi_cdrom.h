@@ -10,6 +10,8 @@
 #pragma once
 
 #include <array>
+#include <optional>
+#include <vector>
 
 #include "devices/storage/ata_identify.h"
 #include "devices/storage/block_device.h"
@@ -26,6 +28,9 @@ class AtapiCdrom final : public IdeDevice {
 
   // Another disc that the user may put in; returns its number (the first one is 0, and in the drive).
   u32 add_disc(BlockDevice& disc);
+  std::optional<u32> find_disc(const BlockDevice& disc) const;
+  // The one in the drive, in an open tray too.
+  const BlockDevice& disc() const { return *discs_[disc_]; }
   // The user opens the tray, or exchanges the disc and closes it; false when the guest has locked the tray,
   // which is then told of the wish.
   bool press_eject();
@@ -64,7 +69,7 @@ class AtapiCdrom final : public IdeDevice {
   void data_moved() override;
   void reset_state(bool power_on) override;
   void put_signature() override;
-  void abandon() override { disc().cancel_all(); }
+  void abandon() override { medium().cancel_all(); }
   bool is_packet_device() const override { return true; }
 
   void quick() { step_ = Step::kFinish, wait_for_command(); }
@@ -87,7 +92,8 @@ class AtapiCdrom final : public IdeDevice {
   void fetch();
   void medium_answered(const BlockCompletion& completion);
 
-  BlockDevice& disc() const { return *discs_[disc_]; }
+  BlockDevice& medium() { return *discs_[disc_]; }
+  void take(u32 disc);
   bool ready() const { return disc().present() && !tray_open_; }
   bool is_locked();
   void stop_reading(Sense sense);

@@ -6,6 +6,8 @@ const help = `info pic|ioapic|lapic|irq|registers|mem|mtree|hpet|pci   show a pa
 x /FMT ADDRESS, xp /FMT ADDRESS   show virtual, physical memory
 stop, cont                        pause, go on
 system_reset, system_powerdown    press the button
+eject DRIVE                       open the tray of a CD-ROM drive
+change DRIVE DISC                 put the disc of -drive if=none,media=cdrom,id=DISC into it
 hash                              hash of the whole state
 quit                              end
 `;
@@ -25,7 +27,12 @@ export function monitorLine(line: string, engine: Engine, pump: Pump, quit: () =
   };
   const command = commands[line];
   if (command) return command();
+  const disc = /^(?:eject (\S+)|change (\S+) (\S+))$/.exec(line);
   try {
+    if (disc) {
+      pump.input(() => engine.changeDisc(disc[1] ?? disc[2]!, disc[3]));
+      return "";
+    }
     return engine.query(line);
   } catch (error) {
     return `${messageOf(error)} (help lists commands)\n`;

@@ -18,6 +18,7 @@ namespace {
 
 static_assert(static_cast<u32>(Stop::kReplayEnd) == static_cast<u32>(DoorStop::kReplayEnd));
 static_assert(static_cast<u32>(InputKind::kReset) == static_cast<u32>(DoorInput::kReset));
+static_assert(static_cast<u32>(InputKind::kDisc) == static_cast<u32>(DoorInput::kDisc));
 static_assert(sizeof(void*) == 4);
 
 constexpr u32 kDone = 0;
@@ -210,7 +211,8 @@ const DoorStatus* Door::status() {
 
 u32 Door::input(u32 kind, u32 a, u32 b, const u8* data, u32 size) {
   if (machine_ == nullptr) return no_machine();
-  if (kind > static_cast<u32>(DoorInput::kReset)) return answer("unknown kind of input", kFailed);
+  if (kind > static_cast<u32>(DoorInput::kReset) && kind != static_cast<u32>(DoorInput::kDisc))
+    return answer("unknown kind of input", kFailed);
   const u32 result = outcome(machine_->input(static_cast<InputKind>(kind), a, b, data, size));
   refresh_status();
   return result;

@@ -29,6 +29,7 @@ enum class DoorInput : u32 {
   kMouse = 2,   // a = dx | dy << 16 (i16 each), b = buttons | wheel << 8
   kPowerButton = 3,
   kReset = 4,
+  kDisc = 6,  // data = "DRIVE" opens its tray, "DRIVE DISC" exchanges the disc (ids of drives)
 };
 
 // Read in place by the host after each lw_run.

@@ -141,6 +141,13 @@ export class PC {
   powerButton(): Promise<void> {
     return this.#client.request("powerButton", undefined);
   }
+  /**
+   * Opens the tray of a CD-ROM drive, or exchanges its disc for that of a drive with interface "none". Fails when the
+   * guest has locked the tray; it is told then.
+   */
+  changeDisc(drive: string, disc?: string): Promise<void> {
+    return this.#client.request("changeDisc", { drive, disc });
+  }
   statistics(): Promise<Statistics> {
     return this.#client.request("statistics", undefined);
   }

@@ -22,6 +22,7 @@ export const DoorInput = {
   Mouse: 2,
   PowerButton: 3,
   Reset: 4,
+  Disc: 6,
 } as const;
 export type DoorInput = (typeof DoorInput)[keyof typeof DoorInput];
 

@@ -194,6 +194,14 @@ export class Engine {
     return this.query("screen");
   }
 
+  /** Opens the tray of a CD-ROM drive, or exchanges its disc; both by ids of drives. */
+  changeDisc(drive: string, disc?: string): void {
+    const text = utf8(disc === undefined ? drive : `${drive} ${disc}`);
+    this.#check(
+      this.#withBytes(text, (at, size) => this.#door.lw_input(DoorInput.Disc, 0, 0, at, size)),
+      "bad_option",
+    );
+  }
   powerButton(): void {
     this.#door.lw_input(DoorInput.PowerButton, 0, 0, 0, 0);
   }

@@ -40,6 +40,7 @@ export interface Requests {
   pause: [void, void];
   reset: [void, void];
   powerButton: [void, void];
+  changeDisc: [{ drive: string; disc: string | undefined }, void];
   serialInput: [{ port: number; bytes: Uint8Array }, void];
   key: [{ code: number; isPressed: boolean }, void];
   mouse: [MouseInput, void];

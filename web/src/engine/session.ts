@@ -65,6 +65,7 @@ export class Session {
       pause: () => this.#setRunning(false),
       reset: () => this.#input((engine) => engine.reset()),
       powerButton: () => this.#input((engine) => engine.powerButton()),
+      changeDisc: ({ drive, disc }) => this.#input((engine) => engine.changeDisc(drive, disc)),
       serialInput: ({ port, bytes }) => this.#input((engine) => engine.serialInput(port, bytes)),
       key: ({ code, isPressed }) => this.#input((engine) => engine.key(code, isPressed)),
       mouse: (mouse) => this.#input((engine) => engine.mouse(mouse)),
