@@ -123,7 +123,7 @@ inline void make_local_apic(Bench& bench) {
                                                               bench.pins, bench.apic_bus, bench.acknowledge));
   bench.inputs = [&chip, &bench](const Access& access) -> u64 {
     u64 value = 0;
-    switch (access.b % 8) {
+    switch (access.b % 10) {
       case 0: return chip.write_msr(fuzz_msr(access.a), access.value) ? 1 : 0;
       case 1: return chip.read_msr(fuzz_msr(access.a), value) ? value : 1;
       case 2: chip.mmio_write((access.a & 0x3Fu) * 16, access.value, 4); return 0;
@@ -131,6 +131,19 @@ inline void make_local_apic(Bench& bench) {
       case 4: return bench.pins.intr ? chip.acknowledge().vector : 0;
       case 5: chip.set_cr8(access.a); return chip.cr8();
       case 6: chip.set_lint(access.a & 1, (access.value & 1) != 0, 1); return 0;
+      case 7:
+        return chip.deliver({.mode = static_cast<DeliveryMode>(access.b >> 5),
+                             .vector = static_cast<u8>(access.value),
+                             .level = (access.a & 1) != 0,
+                             .cause = bench.trace.new_cause()})
+                   ? 1
+                   : 0;
+      case 8:
+        return chip.matches({.id = static_cast<u32>(access.value),
+                             .logical = (access.a & 1) != 0,
+                             .wide = (access.a & 2) != 0})
+                   ? 1
+                   : 0;
       default: chip.fire_local(static_cast<LocalApic::Lvt>(access.a % LocalApic::kLvtEntries)); return 0;
     }
   };
