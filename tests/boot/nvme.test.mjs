@@ -147,7 +147,7 @@ test("native, Node and a restored snapshot agree on a disk's work", { skip }, as
   const disk = ["-snapshot", ...flags(image)];
   for (const other of ["native", "restored"]) {
     const { status, stdout, stderr } = await lapwing([
-      ...["compare", "wasm", other, "--instructions", "150000000", "--"],
+      ...["compare", "wasm", other, "--instructions", "280000000", "--"],
       ...disk,
     ]);
     assert.equal(status, 0, stdout.slice(-3000) + stderr);

@@ -13,8 +13,8 @@ import { loadBundle } from "../web/load.mjs";
 
 const guest = findGuest("small");
 const skip = hasDiskTools() ? false : "e2fsprogs (mke2fs) is not installed";
-const append = "console=ttyS0 quiet root=/dev/nvme0n1 rw init=/init";
-const stops = [90_000_000, 150_000_000];
+const append = "console=ttyS0 quiet root=/dev/nvme0n1 rw init=/read";
+const stops = [250_000_000, 290_000_000];
 const temporary = fs.mkdtempSync(path.join(os.tmpdir(), "lapwing-disk-"));
 
 let browser;
@@ -25,7 +25,9 @@ let requests = 0;
 test.before(async () => {
   if (skip) return;
   image = path.join(temporary, "root.img");
-  writeExt4Image(image, fs.readFileSync(guest.initrd), 32);
+  const script = "#!/bin/busybox sh\n/bin/busybox md5sum /big\nexec /init\n";
+  const big = Buffer.alloc(4 << 20, "Lapwings nest on the ground.\n");
+  writeExt4Image(image, fs.readFileSync(guest.initrd), 32, { read: script, big });
   browser = await launchChromium();
   site = await servePage();
   files = http.createServer(serveFile).listen(0, "127.0.0.1");
@@ -101,7 +103,13 @@ test("the element boots from the image that its attribute names", { skip, timeou
     async ({ disk, append }) => {
       await import(new URL("lapwing/element.js", location.href).href);
       const element = document.createElement("lapwing-pc");
-      const attributes = { kernel: `${disk}/kernel`, nvme: `${disk}/image`, append, memory: "128M", controls: "" };
+      const attributes = {
+        kernel: `${disk}/kernel`,
+        nvme: `${disk}/image`,
+        append,
+        memory: "128M",
+        controls: "",
+      };
       for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
       document.body.replaceChildren(element);
       await element.start();

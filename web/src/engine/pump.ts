@@ -51,6 +51,8 @@ const turnNs = 8 * millisecond;
 const sliceNs = 4 * millisecond;
 /** A lag beyond this is forgiven rather than replayed as a burst. */
 const forgivenLagNs = 50 * millisecond;
+/** A halted machine may jump so far ahead: timers of the host are no finer, and disks answer sooner than that. */
+const headStartNs = millisecond;
 const slowestRate = 100;
 const fastestRate = 0.25;
 const smallestRateChange = 0.02;
@@ -186,7 +188,7 @@ export class Pump {
     const count = Math.round(clamp(this.#instructionsPerNs * sliceNs, fewestInstructions, mostInstructions));
     this.#chooseRate(count, lag > forgivenLagNs ? 0 : lag);
     const before = this.#machine.instructions;
-    const stop = this.#runTo(before + count, this.#wallTarget(wall));
+    const stop = this.#runTo(before + count, this.#wallTarget(wall) + headStartNs);
     this.#learnSpeed(this.#machine.instructions - before, this.#host.nowNs() - wall);
     if (stop === DoorStop.MissingData) {
       this.#waitForData();
