@@ -6,8 +6,8 @@ import type { DiskRequest, FileSource } from "./engine/protocol";
 export interface DiskOptions<Input> {
   /** A raw image; read piece by piece, never written unless `write` says so. Absent: a CD drive without a disc. */
   image?: Input;
-  /** What the disk hangs on (default "ide"). */
-  interface?: "ide" | "nvme";
+  /** What the disk hangs on (default "ide"). "none": a CD to put into a drive later, as "disk0" and so on. */
+  interface?: "ide" | "nvme" | "none";
   isCd?: boolean;
   readOnly?: boolean;
   serial?: string;
