@@ -46,9 +46,9 @@ test("discs are exchanged, the tray opened, and a locked tray stays shut", async
     await assert.rejects(vm.changeDisc("cdrom"), /locked the tray/);
     await assert.rejects(vm.changeDisc("cdrom", "cdrom"), /locked the tray/);
     await say('umount /mnt && echo unmoun""ted', /unmounted/);
-    // Linux closes an open tray when the device is opened.
+    // Linux closes an open tray when the device is opened, and may refuse that first reader because the disc is new.
     await vm.changeDisc("cdrom");
-    await say("md5sum /dev/sr0", second.sum);
+    await say("md5sum /dev/sr0 || md5sum /dev/sr0", second.sum);
     await vm.changeDisc("cdrom", "cdrom");
     await say("md5sum /dev/sr0", first.sum);
     await assert.rejects(vm.changeDisc("hda"), /no CD-ROM drive 'hda'/);
