@@ -28,9 +28,9 @@
 #include "devices/pci/piix4_pm.h"
 #include "devices/pci/system_control_port.h"
 #include "devices/serial/uart16550.h"
-#include "devices/storage/piix3_ide.h"
 #include "devices/storage/block_device.h"
 #include "devices/storage/nvme.h"
+#include "devices/storage/piix3_ide.h"
 #include "devices/test/debugcon.h"
 #include "devices/test/isa_debug_exit.h"
 #include "devices/test/pc_testdev.h"
@@ -105,8 +105,8 @@ class Board final : private SystemControl {
   Result<void> set_video_bios(std::vector<u8> image);
   I8042& keyboard_controller() { return *i8042_; }
   Piix3Ide& ide() { return *ide_; }
-  // A user at a CD-ROM drive, by ids of drives: "DRIVE" opens the tray, "DRIVE DISC" exchanges the disc for that
-  // of a drive without a controller (or back for its own). The error says why that cannot be.
+  // A user at a CD-ROM drive, by ids of drives: "DRIVE" opens the tray, "DRIVE DISC" exchanges the disc for
+  // that of a drive without a controller (or back for its own). The error says why that cannot be.
   Result<void> check_disc_change(std::string_view text) const;
   void change_disc(std::string_view text);
   // Whether the last change took place; a guest may have locked the tray.
