@@ -13,7 +13,7 @@ function answer(flags: ParsedFlags): string | undefined {
   if (flags.has("-version")) return `Lapwing ${lapwingVersion}\n`;
   if (asksHelp("-cpu")) return cpuModels.map((name) => `${name}\n`).join("");
   if (asksHelp("-machine")) return "pc    i440FX and PIIX (default)\n";
-  if (asksHelp("-accel")) return "jit\ninterp\ntcg (the fastest there is; today interp)\n";
+  if (asksHelp("-accel")) return "jit\ninterp\ntcg (the fastest there is: jit)\n";
   if (asksHelp("-device"))
     return Object.entries(devices)
       .map(([name, text]) => `${name},${text}\n`)

@@ -153,6 +153,7 @@ function machineConfig(flags: ParsedFlags, clock: "virtual" | "realtime"): Machi
   };
   const accel = one("-accel");
   if (accel?.startsWith("jit")) config.accel = accel;
+  else if (accel?.startsWith("tcg")) config.accel = "jit";
   if (flags.has("-smp")) config.cpus = cpuCount(one("-smp")!);
   if (flags.has("-cpu")) config.cpu = one("-cpu")!.replace(/^host(?=,|$)/, "max");
   if (flags.has("--seed")) config.seed = naturalInteger("--seed", one("--seed")!);
