@@ -6,8 +6,7 @@
 namespace lapwing::jit::sse {
 
 // WebAssembly SIMD opcodes named in code.
-constexpr u32 kXor = 81, kExtractLane32 = 27, kReplaceLane32 = 28, kExtractLane64 = 29, kReplaceLane64 = 30,
-              kSplat64 = 18;
+constexpr u32 kXor = 81, kExtractLane32 = 27, kReplaceLane32 = 28, kExtractLane64 = 29, kReplaceLane64 = 30;
 
 inline Value read_xmm(Translator& t, u8 number) {
   return t.b().read(static_cast<Var>(kVarXmm + number));

@@ -20,7 +20,6 @@ class Graph {
   }
   const std::vector<BlockId>& order() const { return order_; }
   const std::vector<BlockId>& predecessors(BlockId block) const { return predecessors_[block]; }
-  u32 number(BlockId block) const { return number_[block]; }
   BlockId dominator(BlockId block) const { return dominator_[block]; }
   bool is_backward(BlockId from, BlockId to) const { return number_[to] <= number_[from]; }
   bool dominates(BlockId above, BlockId below) const {
