@@ -156,10 +156,10 @@ TEST_CASE("structured_code_takes_the_same_ways_as_the_graph") {
   unsigned wrong = 0;
   for (unsigned round = 0; round < 3000; ++round) {
     Function function;
-    const unsigned count = 1 + random() % 14;
+    const auto count = static_cast<unsigned>(1 + random() % 14);
     function.blocks.resize(count);
     for (IrBlock& block : function.blocks) {
-      const unsigned kind = random() % 5;
+      const auto kind = static_cast<unsigned>(random() % 5);
       if (kind == 0) continue;  // exit
       block.end.kind = kind == 1 ? Terminator::Kind::kJump : Terminator::Kind::kBranch;
       for (BlockId& target : block.end.targets) target = static_cast<BlockId>(random() % count);

@@ -63,7 +63,7 @@ class Translator {
 
   // The stack is as wide as registers are.
   bool has_stack() const { return is_64_bit() || source_.mode.wide_stack; }
-  u8 stack_segment() const { return is_64_bit() || source_.mode.flat ? kFlatStack : static_cast<u8>(kSs); }
+  u8 stack_segment() const { return is_64_bit() || source_.mode.flat ? u8{kFlatStack} : u8{kSs}; }
   unsigned word_size() const { return is_64_bit() ? 8 : 4; }
 
   // Flags.
