@@ -129,10 +129,12 @@ export function optionsFrom(flags: ParsedFlags, inputIsInteractive: boolean): Op
   return options;
 }
 
-/** Kernels that are started directly have talked to the serial port; firmware wants a screen. */
+/** Firmware wants a screen; a kernel that is started directly, or saved, talks to the serial port. */
 function hasScreen(flags: ParsedFlags): boolean {
   const chosen = flags.get("-vga")?.at(-1);
-  return chosen ? chosen === "std" : !flags.has("-kernel") || flags.has("--screenshot");
+  if (chosen) return chosen === "std";
+  const hasFirmware = flags.has("-bios") || !(flags.has("-kernel") || flags.has("--load-snapshot"));
+  return hasFirmware || flags.has("--screenshot");
 }
 
 function screenshotFile(flags: ParsedFlags): FileAtRegex | undefined {
