@@ -162,6 +162,11 @@ u64 Machine::budget(u64 end) const {
   if (const Position* next = next_replay_position()) {
     count = std::min(count, next->instructions - clock_.instructions());
   }
+  // Others that were woken at the same moment follow at once, wherever the host cuts the run.
+  for (u32 index = 0; index < cpu_count(); ++index) {
+    const Cpu& cpu = *cpus_[index];
+    if (index != current_ && cpu.halted() && cpu.runnable()) count = std::min<u64>(count, 1);
+  }
   return count;
 }
 
@@ -208,6 +213,10 @@ Stop Machine::run(u64 max_instructions, u64 halt_limit_ns) {
       clock_.run_due_timers();
       continue;
     }
+    // Whose turn it is, is decided when it begins, not when the host stops before it.
+    const bool can_run =
+        std::any_of(cpus_.begin(), cpus_.end(), [](const auto& cpu) { return cpu->runnable(); });
+    if (can_run && clock_.instructions() == end) return Stop::kPatience;
     if (!choose_cpu()) {
       if (const auto stop = idle(halt_limit_ns)) return *stop;
       ++idle_rounds;
