@@ -147,7 +147,7 @@ class NativeSubject implements Subject {
       execFile(binary, [...args, ...questions], { maxBuffer: 2 ** 28 }, (error, stdout, stderr) => {
         // The console is on stdout, the answers on stderr; other statuses are how the guest ended.
         if (!error || (typeof error.code === "number" && error.code !== usageStatus))
-          resolve(stdout + stderr);
+          resolve(`${stdout}\n${stderr}`);
         else
           reject(new LapwingError("engine", `the native engine failed: ${stderr.trim() || error.message}`));
       });
