@@ -6,6 +6,7 @@ import { load } from "./load.mjs";
 const { Engine, configText } = await load("web/src/engine/engine.ts");
 const { instantiateEngine, compileEngine, requireWebAssembly } = await load("web/src/engine/instantiate.ts");
 const { checkInitrd } = await load("web/src/engine/initrd.ts");
+const { snapshotSections } = await load("web/src/engine/snapshot.ts");
 const { readSource } = await load("web/src/engine/files.ts");
 const { scanCode } = await load("web/src/io/scan_codes.ts");
 const { decodeRecords, toNdjson } = await load("web/src/interrupts/records.ts");
@@ -68,6 +69,22 @@ test("an initrd that Linux could only panic on is refused, and nothing else", as
   const damaged = packed.slice();
   damaged[damaged.length - 5] ^= 1;
   await assert.rejects(checkInitrd(linux, damaged, "it"), /it: its gzip data are damaged/);
+});
+
+test("a snapshot names its sections, a damaged one those that can be read", () => {
+  const section = (name, size) => {
+    const part = new DataView(new ArrayBuffer(4 + name.length + 4 + 8 + size + 8));
+    part.setUint32(0, name.length, true);
+    new Uint8Array(part.buffer).set(bytes(name), 4);
+    part.setBigUint64(8 + name.length, BigInt(size), true);
+    return new Uint8Array(part.buffer);
+  };
+  const parts = [bytes("LWSNAP01"), section("cpu0", 100), section("vga", 7), section("", 0)];
+  const snapshot = new Uint8Array(Buffer.concat(parts));
+  assert.deepEqual(snapshotSections(snapshot), ["cpu0", "vga", ""]);
+  assert.deepEqual(snapshotSections(snapshot.subarray(0, 140)), ["cpu0"]);
+  assert.deepEqual(snapshotSections(bytes("LWSNAP01 and rubbish that is long enough")), []);
+  assert.deepEqual(snapshotSections(bytes("something else")), []);
 });
 
 test("keys have scan codes of set 1", () => {

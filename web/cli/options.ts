@@ -129,7 +129,7 @@ export function optionsFrom(flags: ParsedFlags, inputIsInteractive: boolean): Op
   return options;
 }
 
-/** Firmware wants a screen; a kernel that is started directly, or saved, talks to the serial port. */
+/** Firmware wants a screen; a kernel that is started directly talks to the serial port; a snapshot tells itself. */
 function hasScreen(flags: ParsedFlags): boolean {
   const chosen = flags.get("-vga")?.at(-1);
   if (chosen) return chosen === "std";
@@ -155,7 +155,6 @@ function machineConfig(flags: ParsedFlags, clock: "virtual" | "realtime"): Machi
   };
   const accel = one("-accel");
   if (accel?.startsWith("jit")) config.accel = accel;
-  else if (accel?.startsWith("tcg")) config.accel = "jit";
   if (flags.has("-smp")) config.cpus = cpuCount(one("-smp")!);
   if (flags.has("-cpu")) config.cpu = one("-cpu")!.replace(/^host(?=,|$)/, "max");
   if (flags.has("--seed")) config.seed = naturalInteger("--seed", one("--seed")!);
@@ -163,6 +162,7 @@ function machineConfig(flags: ParsedFlags, clock: "virtual" | "realtime"): Machi
   else if (clock === "realtime") config.rtc = Math.floor(Date.now() / 1000);
   if (flags.has("-no-reboot")) config.noReboot = true;
   if (hasScreen(flags)) config.vga = "std";
+  else if (one("-vga")) config.vga = "none";
   if (flags.has("-boot")) config.boot = one("-boot");
   if (flags.has("-uuid")) config.uuid = one("-uuid");
   const fwCfg = (flags.get("-fw_cfg") ?? []).filter((text) => !fwCfgFile(text));

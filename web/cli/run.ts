@@ -1,9 +1,10 @@
 // Runs one machine in this process until it ends, and says with which exit status.
 import fs from "node:fs";
 import { DoorStop } from "../src/engine/door";
-import { configText, Engine } from "../src/engine/engine";
+import { configText, Engine, type MachineConfig } from "../src/engine/engine";
 import { hostLoop } from "../src/engine/host_loop";
 import { checkInitrd } from "../src/engine/initrd";
+import { snapshotSections } from "../src/engine/snapshot";
 import { instantiateEngine } from "../src/engine/instantiate";
 import { Pump } from "../src/engine/pump";
 import { randomPatience } from "../src/engine/run_to";
@@ -40,7 +41,9 @@ export async function run(options: Options): Promise<number> {
   await checkInitrds(options, files);
   const disks = openDrives(options.drives, say);
   const drives = await disks.configLines();
-  const text = files.replay ? recordedConfig(files.replay) : configText({ ...options.config, drives });
+  const text = files.replay
+    ? recordedConfig(files.replay)
+    : configText({ ...options.config, drives, vga: screenOf(options, files) });
   if (files.replay) requireSameDisks(text, drives);
   const memory = Number(/^memory=(\d+)$/m.exec(text)?.[1] ?? options.config.memory);
   const engine = new Engine(instantiateEngine(await compileEngineFile(), memory, disks));
@@ -52,6 +55,11 @@ export async function run(options: Options): Promise<number> {
   const note = overlayNote(options.drives);
   if (note) say(note);
   return new Promise((resolve) => new Run(engine, options, resolve).start());
+}
+
+/** A saved machine has the graphics card that it was saved with. */
+function screenOf({ config }: Options, { snapshot }: InputFiles): MachineConfig["vga"] {
+  return config.vga ?? (snapshot && snapshotSections(snapshot).includes("vga") ? "std" : undefined);
 }
 
 /** A log belongs to the images that it was recorded with. */
