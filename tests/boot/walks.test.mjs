@@ -133,19 +133,20 @@ test("walk 9: a level interrupt sets remote IRR, and its EOI is broadcast to the
 test("walk 9: two disks on one line: it stays high, and the EOI makes the I/O APIC ask again", async () => {
   const gsi = 10;
   const records = await recordSharedLine();
-  let raiser;
-  let isHigh = false;
-  const second = records.findIndex((r) => {
-    if (r.line === gsi && r.kind === "line raised") isHigh = true;
-    if (r.line === gsi && r.kind === "line lowered") isHigh = false;
-    const isRaise = r.kind === "device raise" && r.device === "nvme";
-    const isShared = isRaise && isHigh && r.line !== raiser;
-    if (isRaise) raiser = r.line;
-    return isShared;
+  // An EOI that finds the line high because the second disk asked while the first was served.
+  let first = -1;
+  let raisers = new Set();
+  const eoi = records.findIndex((r, i) => {
+    if (r.line === gsi && r.kind === "line raised") {
+      first = i - 1;
+      raisers = new Set([records[first].line]);
+    }
+    if (r.line === gsi && r.kind === "line lowered") raisers.clear();
+    if (r.kind === "device raise" && r.device === "nvme" && raisers.size > 0) raisers.add(r.line);
+    return r.line === gsi && r.kind === "ioapic eoi" && raisers.size > 1;
   });
-  assert.ok(second > 0, "the disks never asked at the same time");
-  const first = records.findLastIndex((r, i) => i < second && r.kind === "line raised" && r.line === gsi) - 1;
-  const lowered = records.findIndex((r, i) => i > second && r.kind === "line lowered" && r.line === gsi);
+  assert.ok(eoi > 0, "the disks never asked at the same time");
+  const lowered = records.findIndex((r, i) => i > eoi && r.kind === "line lowered" && r.line === gsi);
   const { vector } = records[first + 3];
   const end = records.findIndex((r, i) => i > lowered && r.kind === "ioapic eoi" && r.line === gsi);
   const isPart = (r) =>
