@@ -56,7 +56,8 @@ class Machine final : private BoardHost {
 
   // `ram` has config.memory zeroed bytes, page-aligned, and outlives the machine.
   // `disks` keeps the bytes of its drives; a machine without drives needs none.
-  // `video` likewise, for a machine with a VGA (StdVga::kMemorySize bytes); without it the machine makes its own.
+  // `video` likewise, for a machine with a VGA (StdVga::kMemorySize bytes); without it the machine makes its
+  // own.
   static Result<std::unique_ptr<Machine>> create(MachineConfig config, u8* ram, DiskHost* disks = nullptr,
                                                  u8* video = nullptr);
   ~Machine() override;
@@ -79,7 +80,8 @@ class Machine final : private BoardHost {
   static constexpr unsigned kDebugPort = kMaxUarts;
   std::string& sent(unsigned port) { return sent_[port]; }
 
-  // Brings the picture up to date: true when it changed. `time_ns` decides what blinks. Not seen by the guest.
+  // Brings the picture up to date: true when it changed. `time_ns` decides what blinks. Not seen by the
+  // guest.
   bool update_screen(u64 time_ns);
   // nullptr without a VGA.
   const Screen* screen() const { return board_->screen(); }

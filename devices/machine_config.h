@@ -2,8 +2,8 @@
 // line.
 //   memory=BYTES      2 MiB to 2 GiB, a multiple of 4 KiB          cpus=N           1 to 8
 //   cpu=NAME[,+f,-f]  model and switches                           hv=kvm|none      KVM signature in CPUID
-//   clock=virtual|realtime   rtc=UNIX_SECONDS   seed=N             accel=interp|jit[,option=N...]   the engine
-//   apic=on|off   hpet=on|off   no_reboot=0|1                      serial=N         UARTs, 0 to 4
+//   clock=virtual|realtime   rtc=UNIX_SECONDS   seed=N             accel=interp|jit[,option=N...]   the
+//   engine apic=on|off   hpet=on|off   no_reboot=0|1                      serial=N         UARTs, 0 to 4
 //   cmdline=TEXT      of the kernel (the rest of the line)         device=NAME[,property=value]... repeatable
 //   boot=order=LETTERS,menu=on...   fw_cfg=name=NAME,string=TEXT   uuid=UUID        (boot_options.h)
 //   drive=id=NAME,...  and the devices on drives (storage_config.h)
@@ -56,7 +56,7 @@ struct MachineConfig {
   std::vector<IsaDeviceConfig> devices;
   StorageConfig storage;
   std::optional<std::string> jit;  // accel=jit: generated code, with these options of its translator
-  std::string text;  // as given, for the input log
+  std::string text;                // as given, for the input log
 };
 
 Result<MachineConfig> parse_machine_config(std::string_view text);

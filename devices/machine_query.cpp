@@ -410,10 +410,10 @@ Result<std::string> Machine::query(std::string_view command) {
     std::string text = query_info(next_word(rest), known);
     if (known) return text;
   }
-  return Error{
-      "unknown question '" + std::string(command) +
-      "'; known: hash, registers, screen, stats, state, state interrupts, x, xp, disassemble, info pic|ioapic|lapic|"
-      "irq|registers|mem|mtree|hpet|pci|vga"};
+  return Error{"unknown question '" + std::string(command) +
+               "'; known: hash, registers, screen, stats, state, state interrupts, x, xp, disassemble, info "
+               "pic|ioapic|lapic|"
+               "irq|registers|mem|mtree|hpet|pci|vga"};
 }
 
 }  // namespace lapwing

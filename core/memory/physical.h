@@ -95,8 +95,8 @@ class PhysicalMemory {
   // `priority`, then RAM loses.
   void map_movable(u64 base, u64 size, MmioDevice& device, const std::string& name, unsigned priority);
   void unmap_mmio(const MmioDevice& device);
-  // Lets [offset, offset + size) of a device's window be plain memory, `memory` from `at` on; size 0 ends that.
-  // Offsets and sizes are in whole pages. A page that another window overlaps still asks the device.
+  // Lets [offset, offset + size) of a device's window be plain memory, `memory` from `at` on; size 0 ends
+  // that. Offsets and sizes are in whole pages. A page that another window overlaps still asks the device.
   void set_direct(const MmioDevice& device, u64 offset, u64 size, DirectMemory* memory, u64 at);
   // Whether an address is plain memory of a device: code there is never cached.
   bool is_direct(u64 address) const { return direct_page(gate(address)) != nullptr; }

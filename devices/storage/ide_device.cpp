@@ -29,7 +29,7 @@ u8 IdeDevice::read(unsigned reg, bool high_order) const {
 
 void IdeDevice::write(unsigned reg, u8 value) {
   if ((status_ & ata::kBsy) != 0) return;
-  const auto shift_in = [this, value](u8 TaskFile::*member) {
+  const auto shift_in = [this, value](u8 TaskFile::* member) {
     before_.*member = now_.*member;
     now_.*member = value;
   };

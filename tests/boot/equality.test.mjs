@@ -8,10 +8,7 @@ import { guestFlags, guests, lapwing, root } from "./support.mjs";
 
 const instructions = 200_000_000;
 const every = 40_000_000;
-const stops = Array.from(
-  { length: instructions / every },
-  (_, i) => every * (i + 1),
-);
+const stops = Array.from({ length: instructions / every }, (_, i) => every * (i + 1));
 const timeout = 900_000;
 const guest = guests[0];
 const sanitized = path.join(root, "build/asan/lapwing_native");
@@ -19,11 +16,7 @@ const sanitized = path.join(root, "build/asan/lapwing_native");
 let reference;
 test.before(async () => {
   reference = await hashes();
-  assert.equal(
-    reference.length,
-    stops.length,
-    "the reference run printed too few hashes",
-  );
+  assert.equal(reference.length, stops.length, "the reference run printed too few hashes");
 });
 
 async function hashes(...extra) {
@@ -67,38 +60,20 @@ async function compare(other, environment = {}) {
     ...flags,
   ]);
   assert.equal(status, 0, stdout.slice(-4000) + stderr);
-  assert.ok(
-    stdout.includes(`hash ${reference.at(-1)}`),
-    `${stdout} against ${reference.at(-1)}`,
-  );
+  assert.ok(stdout.includes(`hash ${reference.at(-1)}`), `${stdout} against ${reference.at(-1)}`);
 }
 
-test(
-  "random patience and tracing do not change a run",
-  { timeout },
-  async () => {
-    const seed = String(1 + Math.floor(Math.random() * 1e6));
-    const trace = path.join(root, "build/equality_trace.ndjson");
-    assert.deepEqual(
-      await hashes("--patience", seed, "--trace-irq", trace),
-      reference,
-      `patience ${seed}`,
-    );
-    fs.rmSync(trace);
-  },
-);
+test("random patience and tracing do not change a run", { timeout }, async () => {
+  const seed = String(1 + Math.floor(Math.random() * 1e6));
+  const trace = path.join(root, "build/equality_trace.ndjson");
+  assert.deepEqual(await hashes("--patience", seed, "--trace-irq", trace), reference, `patience ${seed}`);
+  fs.rmSync(trace);
+});
 
-test(
-  "a restored snapshot goes on like the machine it came from",
-  { timeout },
-  () => compare("restored"),
-);
+test("a restored snapshot goes on like the machine it came from", { timeout }, () => compare("restored"));
 
 test("the native engine runs the same", { timeout }, () =>
-  compare(
-    "native",
-    fs.existsSync(sanitized) ? { LAPWING_NATIVE: sanitized } : {},
-  ),
+  compare("native", fs.existsSync(sanitized) ? { LAPWING_NATIVE: sanitized } : {}),
 );
 
 const translators = [
@@ -112,15 +87,7 @@ for (const accel of translators) {
   });
 }
 
-test(
-  "generated code runs the same with random patience",
-  { timeout },
-  async () => {
-    const seed = String(1 + Math.floor(Math.random() * 1e6));
-    assert.deepEqual(
-      await hashes("-accel", "jit", "--patience", seed),
-      reference,
-      `patience ${seed}`,
-    );
-  },
-);
+test("generated code runs the same with random patience", { timeout }, async () => {
+  const seed = String(1 + Math.floor(Math.random() * 1e6));
+  assert.deepEqual(await hashes("-accel", "jit", "--patience", seed), reference, `patience ${seed}`);
+});

@@ -118,8 +118,7 @@ bool write_cr3(Cpu& cpu, u64 value) {
   const CpuState& s = cpu.state;
   constexpr u64 kNoFlush = 1ull << 63;
   const bool pcid = (s.cr4 & cr4::kPcide) != 0;
-  const u64 reserved =
-      s.long_mode_active() ? ~cpu.model.physical_mask() & ~(pcid ? kNoFlush : 0) : 0;
+  const u64 reserved = s.long_mode_active() ? ~cpu.model.physical_mask() & ~(pcid ? kNoFlush : 0) : 0;
   return (value & reserved) != 0 ? cpu.raise_gp(0) : cpu.set_cr3(value);
 }
 
