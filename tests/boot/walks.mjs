@@ -1,11 +1,15 @@
 // The walks: journeys of interrupts of the small Linux guest, recorded in virtual time and normalised. Numbers that a
 // rebuilt kernel or engine may change (positions, cause ids, addresses) are left out; order, controllers, pins and
 // vectors stay.
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { loadBundle } from "../web/load.mjs";
 import { findGuest } from "../../assets/guests.mjs";
 import { folder, hopLine } from "./hops.mjs";
+import { guestFlags, lapwing } from "./support.mjs";
 import { initrdWithPrograms } from "../programs/build.mjs";
 
 const { PC } = await loadBundle("web/src/index.ts", {});
@@ -51,7 +55,7 @@ export async function recordWalks() {
     await vm.powerButton();
     const sci = await button;
     const all = await vm.irq.journeys({}, 20_000);
-    const records = decoded(await vm.irq.export(undefined, { format: "ndjson" }));
+    const records = decoded(new TextDecoder().decode(await vm.irq.export(undefined, { format: "ndjson" })));
     return {
       pressed,
       released,
@@ -66,9 +70,8 @@ export async function recordWalks() {
   }
 }
 
-const decoded = (bytes) =>
-  new TextDecoder()
-    .decode(bytes)
+const decoded = (text) =>
+  text
     .trimEnd()
     .split("\n")
     .map((line) => {
@@ -76,30 +79,29 @@ const decoded = (bytes) =>
       return { ...record, rip: BigInt(record.rip), data: BigInt(record.data) };
     });
 
-/** Boots with NVMe disks without message interrupts, of which the last two share an INTx line, and lets the guest read both at once. */
+/**
+ * Boots with NVMe disks without message interrupts, of which the last two share an INTx line, and lets the guest read both
+ * at once. The command types at a position that is the same in every run, so the recording is, too.
+ */
 export async function recordSharedLine() {
   const guest = findGuest("small");
-  const vm = await PC.boot({
-    kernel: guest.kernel,
-    initrd: guest.initrd,
-    append: `${guest.append} pci=nomsi`,
-    memory: "128M",
-    cpus: 2,
-    disks: [0, 1, 2].map((index) => ({
-      image: new Uint8Array(1 << 20),
-      interface: "nvme",
-      serial: `disk${index}`,
-    })),
-    engineUrl,
+  const temporary = fs.mkdtempSync(path.join(os.tmpdir(), "lapwing-walk-"));
+  const trace = path.join(temporary, "trace.ndjson");
+  const disks = [0, 1, 2].flatMap((index) => {
+    const file = path.join(temporary, `disk${index}`);
+    fs.writeFileSync(file, new Uint8Array(1 << 20));
+    return ["-drive", `file=${file},if=nvme,format=raw`];
   });
+  const read = (n) => `dd if=/dev/nvme${n}n1 of=/dev/null bs=512 iflag=direct 2>/dev/null`;
   try {
-    await vm.serial.waitFor(/~ # $/, { virtualMs: 60_000 });
-    await vm.irq.start();
-    const read = (n) => `dd if=/dev/nvme${n}n1 of=/dev/null bs=512 iflag=direct 2>/dev/null`;
-    vm.serial.write(`${read(1)} & ${read(2)}; wait; echo all re""ad\r`);
-    await vm.serial.waitFor(/all read/, { virtualMs: 60_000 });
-    return decoded(await vm.irq.export(undefined, { format: "ndjson" }));
+    const { status, stdout, stderr } = await lapwing([
+      ...guestFlags({ ...guest, memory: "128M", append: `${guest.append} pci=nomsi` }),
+      ...["-smp", "2", ...disks, "--trace-irq", trace, "--timeout-virtual", "60"],
+      ...["--send", `# $=>${read(1)} & ${read(2)}; wait; echo all re""ad\\n`, "--expect", "all read"],
+    ]);
+    assert.equal(status, 0, stdout + stderr);
+    return decoded(fs.readFileSync(trace, "utf8"));
   } finally {
-    vm.dispose();
+    fs.rmSync(temporary, { recursive: true });
   }
 }
