@@ -14,7 +14,7 @@ class FpuError final : public Device, public PortDevice, public FpuErrorPins {
   static constexpr u16 kPort = 0xF0;
   static constexpr unsigned kIrq = 13;
 
-  explicit FpuError(IrqPin irq) : irq_(std::move(irq)) {}
+  explicit FpuError(IrqPin irq) : irq_(irq) {}
 
   std::string_view name() const override { return "fpu_error"; }
   void reset() override {
