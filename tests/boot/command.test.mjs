@@ -163,3 +163,8 @@ test("time that runs out gives 124", { timeout: 300_000 }, async () => {
   assert.equal(status, 124);
   assert.match(stderr, /0\.2 s of guest time/);
 });
+
+test("test runners written for QEMU find it and its test devices", async () => {
+  assert.match((await lapwing(["--help"])).stdout, /QEMU/);
+  assert.match((await lapwing(["-device", "?"])).stdout, /name "pc-testdev"/);
+});

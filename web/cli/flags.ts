@@ -213,6 +213,7 @@ export function helpText(): string {
     "usage: lapwing -kernel FILE [-initrd FILE] [-append TEXT] [flags]",
     "       lapwing [-bios FILE] [flags]",
     "       lapwing compare A B -- FLAGS",
+    "Flags with one dash are QEMU's.",
     "",
   ];
   for (const group of Object.keys(groups) as GroupName[]) {

@@ -8,7 +8,7 @@ import { stdinKind } from "./terminal";
 
 /** The questions that are answered without a machine. */
 function answer(flags: ParsedFlags): string | undefined {
-  const asksHelp = (name: string) => flags.get(name)?.includes("help");
+  const asksHelp = (name: string) => flags.get(name)?.some((value) => value === "help" || value === "?");
   if (flags.has("-help")) return helpText();
   if (flags.has("-version")) return `Lapwing ${lapwingVersion}\n`;
   if (asksHelp("-cpu")) return cpuModels.map((name) => `${name}\n`).join("");
@@ -16,7 +16,7 @@ function answer(flags: ParsedFlags): string | undefined {
   if (asksHelp("-accel")) return "jit\ninterp\ntcg (the fastest there is: jit)\n";
   if (asksHelp("-device"))
     return Object.entries(devices)
-      .map(([name, text]) => `${name},${text}\n`)
+      .map(([name, text]) => `name "${name}", ${text}\n`)
       .join("");
   return undefined;
 }
