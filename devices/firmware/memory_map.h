@@ -10,6 +10,7 @@ namespace lapwing {
 
 // Real-mode data that a BIOS leaves (direct_boot.h fills it).
 constexpr u64 kIvtAddress = 0;
+constexpr u16 kIvtSize = 0x400;
 constexpr u64 kBdaAddress = 0x400;
 constexpr u64 kEbdaAddress = 0x9FC00;  // 1 KiB up to 640 KiB
 constexpr u64 kConventionalTop = 0xA0000;

@@ -306,6 +306,7 @@ BootState entry_state(u64 entry, u64 info) {
   state.rbx = info;
   state.cr0 = kBootCr0Pe | kBootCr0Et;
   state.gdt = {kMultibootGdt, 3 * 8 - 1};
+  state.idt = {kIvtAddress, kIvtSize - 1};  // a kernel may go back to real mode and take interrupts there
   state.cs = {.selector = 0x08, .access = kBootCodeAccess, .big = true};
   state.data = {.selector = 0x10, .access = kBootDataAccess, .big = true};
   return state;

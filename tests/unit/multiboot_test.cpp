@@ -86,6 +86,8 @@ TEST_CASE("an_elf_kernel_is_entered_at_its_physical_address_with_magic_and_info"
     CHECK(state.rip == 0x100020);
     CHECK(state.rax == 0x2BADB002);
     CHECK(state.rbx == kMultibootInfo);
+    CHECK(state.idt.base == 0);
+    CHECK(state.idt.limit == 0x3FF);
     CHECK(!state.long_mode);
     CHECK((state.cr0 & kBootCr0Pg) == 0);
     CHECK(fixture.memory.read(0x1007FF, 2) == 0x00CC);
