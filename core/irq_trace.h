@@ -50,10 +50,17 @@ enum class IrqEventKind : u8 {
   kCpuHalt = 30,
   kCpuWake = 31,
   kRegisterWrite = 32,  // device-register write: device, line = register offset, data = value
-  kDeviceRaise = 33,    // a device-internal cause, before its mask; line = GSI
+  kDeviceRaise = 33,    // a device-internal cause, before its mask; line = GSI, kIntxLine or kMessageLine
   kSmi = 34,
+  kDeviceLower = 35,  // a function let go of its INTx pin; line as it was raised
+  kLineJoined = 36,   // a raiser found its line high already; line = GSI, data = cause that holds it
+  kLineKept = 37,     // the holder let go, the line stays high for `cause`; data = cause of the holder before
 };
-constexpr unsigned kIrqEventKinds = 35;
+constexpr unsigned kIrqEventKinds = 38;
+
+// kDeviceRaise of a PCI function: a message vector, or an INTx pin as slot * 4 + pin.
+constexpr u32 kMessageLine = 1u << 31;
+constexpr u32 kIntxLine = 1u << 30;
 
 // Who appended a record. Values are part of the trace file format: append only.
 enum class DeviceId : u8 {

@@ -12,9 +12,15 @@ namespace lapwing {
 class LineSink {
  public:
   virtual ~LineSink() = default;
-  // Called on level changes only. `cause` names the journey that a rising level starts (kept while high).
+  // Called on level changes. `cause` names the journey that a rising level starts. High again: the line has
+  // passed to another of those that share it, whose journey is `cause`.
   virtual void set_line(unsigned line, bool level, CauseId cause) = 0;
 };
+
+// The older of two journeys.
+inline CauseId earlier(CauseId a, CauseId b) {
+  return static_cast<i32>(a - b) < 0 ? a : b;
+}
 
 // The interrupt output of a device: one wire into a sink. Assigns a fresh cause each time it rises.
 class IrqPin {

@@ -104,7 +104,7 @@ void Board::build_interrupt_controllers(const std::vector<CpuPins*>& pins) {
     messages_->attach(*local_apics_.back());
     pic_output_.attach(*local_apics_.back());
   }
-  gsis_ = std::make_unique<GsiRouter>(pic_.get());
+  gsis_ = std::make_unique<GsiRouter>(pic_.get(), trace_);
   parts_.push_back({"gsi_router", gsis_.get()});
   add(*pic_);
   claim(Pic8259Pair::kMasterPort, Pic8259Pair::kPortsPerChip, *pic_, "pic8259", 1, DeviceId::kPic);

@@ -129,7 +129,10 @@ constexpr const char* kEventNames[] = {"line_raised",
                                        "cpu_wake",
                                        "register_write",
                                        "device_raise",
-                                       "smi"};
+                                       "smi",
+                                       "device_lower",
+                                       "line_joined",
+                                       "line_kept"};
 static_assert(std::size(kEventNames) == kIrqEventKinds);
 
 const char* irq_event_name(IrqEventKind kind) {

@@ -43,9 +43,9 @@ void IoApic::reset() {
   entries_.fill(entry::Mask::kMask);
 }
 
-void IoApic::trace(IrqEventKind kind, unsigned pin) {
+void IoApic::trace(IrqEventKind kind, unsigned pin, CauseId cause) {
   trace_.add(kind, DeviceId::kIoapic,
-             {.cause = cause_[pin],
+             {.cause = cause,
               .line = pin,
               .vector = entry::Vector::get(entries_[pin]),
               .instance = config_.instance,
@@ -78,10 +78,10 @@ void IoApic::set_line(unsigned pin, bool level, CauseId cause) {
   const bool active = pin_active(pin);
   if (active == was_active || !active) return;
   if (entry::Mask::get(entries_[pin])) {
-    trace(IrqEventKind::kIoapicMasked, pin);
+    trace(IrqEventKind::kIoapicMasked, pin, cause_[pin]);
     return;
   }
-  trace(IrqEventKind::kIoapicLatched, pin);
+  trace(IrqEventKind::kIoapicLatched, pin, cause_[pin]);
   if (level_pin(pin)) {
     service_level(pin);
   } else {
@@ -93,7 +93,7 @@ void IoApic::service_level(unsigned pin) {
   u64& value = entries_[pin];
   if (!level_pin(pin) || !pin_active(pin) || entry::Mask::get(value)) return;
   if (entry::RemoteIrr::get(value)) {
-    trace(IrqEventKind::kIoapicRemoteIrr, pin);
+    trace(IrqEventKind::kIoapicRemoteIrr, pin, cause_[pin]);
     return;
   }
   // Set before sending: the receiver may answer with EOI at once.
@@ -113,7 +113,7 @@ bool IoApic::send(unsigned pin) {
   message.data = message_data::Mode::set(message.data, mode);
   message.data = message_data::Assert::set(message.data, true);
   message.data = message_data::LevelTriggered::set(message.data, level_pin(pin));
-  message.cause = cause_[pin];
+  message.cause = delivered_[pin] = cause_[pin];
   return messages_.send(message);
 }
 
@@ -126,7 +126,7 @@ void IoApic::end_of_interrupt(u8 vector) {
     u64& value = entries_[pin];
     if (entry::Vector::get(value) != vector || !entry::RemoteIrr::get(value)) continue;
     value = entry::RemoteIrr::set(value, false);
-    trace(IrqEventKind::kIoapicEoi, pin);
+    trace(IrqEventKind::kIoapicEoi, pin, delivered_[pin]);
     service_level(pin);
   }
 }
@@ -203,6 +203,7 @@ void IoApic::save(StateWriter& out) const {
   out.put_u32(lines_);
   for (const u64 value : entries_) out.put_u64(value);
   for (const CauseId cause : cause_) out.put_u32(cause);
+  for (const CauseId cause : delivered_) out.put_u32(cause);
 }
 
 bool IoApic::load(StateReader& in) {
@@ -215,6 +216,7 @@ bool IoApic::load(StateReader& in) {
     if ((value & ~(entry::kWritable | entry::RemoteIrr::kMask)) != 0) in.fail();
   }
   for (CauseId& cause : cause_) cause = in.get_u32();
+  for (CauseId& cause : delivered_) cause = in.get_u32();
   return in.ok();
 }
 

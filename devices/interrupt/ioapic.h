@@ -66,7 +66,7 @@ class IoApic final : public Device, public MmioDevice, public LineSink, public E
   void service_level(unsigned pin);
   bool send(unsigned pin);
   void end_of_interrupt(u8 vector);
-  void trace(IrqEventKind kind, unsigned pin);
+  void trace(IrqEventKind kind, unsigned pin, CauseId cause);
 
   IoApicConfig config_;
   IrqTrace& trace_;
@@ -76,7 +76,8 @@ class IoApic final : public Device, public MmioDevice, public LineSink, public E
   u8 arbitration_id_ = 0;
   u32 lines_ = 0;
   std::array<u64, kPins> entries_{};
-  std::array<CauseId, kPins> cause_{};
+  std::array<CauseId, kPins> cause_{};      // of the line
+  std::array<CauseId, kPins> delivered_{};  // of the last message
 };
 
 }  // namespace lapwing

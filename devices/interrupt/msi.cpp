@@ -43,10 +43,10 @@ u32 merge(u32 dword, unsigned offset, u32 value, unsigned size) {
   return (dword & ~mask) | ((value << shift) & mask);
 }
 
-// The device's cause, before its mask: bit 31 tells a message vector from a GSI.
+// The device's cause, before its mask.
 void trace_raised(const MsiPort& port, CauseId cause, unsigned vector) {
   port.trace.add(IrqEventKind::kDeviceRaise, port.device,
-                 {.cause = cause, .line = 1u << 31 | vector, .instance = port.instance});
+                 {.cause = cause, .line = kMessageLine | vector, .instance = port.instance});
 }
 
 void trace_masked(const MsiPort& port, CauseId cause, unsigned vector) {

@@ -8,8 +8,23 @@ LineSink& GsiRouter::new_source() {
 
 void GsiRouter::Source::set_line(unsigned line, bool level, CauseId cause) {
   if (line >= kGsis) return;
+  CauseId& holder = router_.holders_[line];
+  const bool was_high = router_.level(line);
+  const bool was_mine = bit_of(levels_, line);
+  const CauseId before = causes_[line];
   levels_ = with_bit(levels_, line, level);
   causes_[line] = level ? cause : 0;
+  if (!was_high || (level && was_mine && holder == before)) {
+    holder = cause;
+  } else if (level && !was_mine) {
+    router_.trace_.add(IrqEventKind::kLineJoined, DeviceId::kRouter,
+                       {.cause = cause, .line = line, .data = holder});
+  } else if (router_.level(line) && !router_.holds(line, holder)) {
+    const CauseId next = router_.earliest(line);
+    router_.trace_.add(IrqEventKind::kLineKept, DeviceId::kRouter,
+                       {.cause = next, .line = line, .data = holder});
+    holder = next;
+  }
   router_.update(line);
 }
 
@@ -20,16 +35,25 @@ bool GsiRouter::level(unsigned gsi) const {
   return false;
 }
 
-CauseId GsiRouter::cause(unsigned gsi) const {
+bool GsiRouter::holds(unsigned gsi, CauseId cause) const {
   for (const Source& source : sources_) {
-    if (bit_of(source.levels_, gsi)) return source.causes_[gsi];
+    if (bit_of(source.levels_, gsi) && source.causes_[gsi] == cause) return true;
   }
-  return 0;
+  return false;
+}
+
+CauseId GsiRouter::earliest(unsigned gsi) const {
+  CauseId first = 0;
+  for (const Source& source : sources_) {
+    if (!bit_of(source.levels_, gsi)) continue;
+    first = first == 0 ? source.causes_[gsi] : earlier(first, source.causes_[gsi]);
+  }
+  return first;
 }
 
 void GsiRouter::update(unsigned gsi) {
   const bool high = level(gsi);
-  const CauseId why = cause(gsi);
+  const CauseId why = high ? holders_[gsi] : 0;
   if (pic_ != nullptr && gsi < kIsaLines) pic_->set_line(gsi, high, why);
   for (IoApic* ioapic : ioapics_) {
     const unsigned base = ioapic->config().gsi_base;
@@ -40,7 +64,8 @@ void GsiRouter::update(unsigned gsi) {
     }
     // The system timer and whatever drives GSI 2 itself (an HPET comparator) share pin 2.
     const bool timer = level(0);
-    ioapic->set_line(kIsaTimerPin, timer || level(kIsaTimerPin), timer ? cause(0) : cause(kIsaTimerPin));
+    ioapic->set_line(kIsaTimerPin, timer || level(kIsaTimerPin),
+                     timer ? holders_[0] : holders_[kIsaTimerPin]);
   }
 }
 
@@ -52,6 +77,7 @@ void GsiRouter::save(StateWriter& out) const {
       if (bit_of(source.levels_, gsi)) out.put_u32(source.causes_[gsi]);
     }
   }
+  for (unsigned gsi = 0; gsi < kGsis; ++gsi) out.put_u32(level(gsi) ? holders_[gsi] : 0);
 }
 
 bool GsiRouter::load(StateReader& in) {
@@ -62,6 +88,7 @@ bool GsiRouter::load(StateReader& in) {
       source.causes_[gsi] = bit_of(source.levels_, gsi) ? in.get_u32() : 0;
     }
   }
+  for (CauseId& holder : holders_) holder = in.get_u32();
   return in.ok();
 }
 

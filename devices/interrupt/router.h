@@ -3,7 +3,7 @@
 // GsiRouter: global system interrupts (ACPI, "Global System Interrupts"). GSI n below 16 reaches PIC input n
 // and I/O APIC pin n; ISA IRQ0 reaches I/O APIC pin 2 (the MADT's interrupt source override) and PIC input 0;
 // GSI 2 reaches no PIC input (the cascade). From 16 up only I/O APICs. A line may have several sources: its
-// level is their OR.
+// level is their OR, and it belongs to the journey of the first raiser until that one lets go.
 //
 // MessageRouter: carries messages in MSI format and IPIs to local APICs (SDM vol. 3, "Determining IPI
 // Destination", "Message Address Register Format"). Lowest priority goes to the acceptor of least PPR, on a
@@ -28,7 +28,7 @@ class GsiRouter final : public Saveable {
   static constexpr unsigned kIsaTimerPin = 2;  // I/O APIC pin of ISA IRQ0
 
   // `pic` may be null.
-  explicit GsiRouter(LineSink* pic) : pic_(pic) {}
+  GsiRouter(LineSink* pic, IrqTrace& trace) : pic_(pic), trace_(trace) {}
 
   // The pins [gsi_base, gsi_base + 24) of an I/O APIC.
   void attach(IoApic& ioapic) { ioapics_.push_back(&ioapic); }
@@ -52,12 +52,14 @@ class GsiRouter final : public Saveable {
   };
 
   void update(unsigned gsi);
-  // Level and cause of a GSI; the cause is that of the first source that holds it high.
-  CauseId cause(unsigned gsi) const;
+  CauseId earliest(unsigned gsi) const;
+  bool holds(unsigned gsi, CauseId cause) const;
 
   LineSink* pic_;
+  IrqTrace& trace_;
   std::vector<IoApic*> ioapics_;
   std::deque<Source> sources_;
+  std::array<CauseId, kGsis> holders_{};  // the journey that a high line belongs to
 };
 
 class MessageRouter final : public MessageSink, public ApicBus {

@@ -262,10 +262,10 @@ void PciDevice::drive_intx() {
   const bool level = intx_ && !message && (command() & pci::kCommandInterruptDisable) == 0;
   if (level == intx_driven_ || !has_interrupt_pin()) return;
   intx_driven_ = level;
-  if (level) {
-    bus_.trace().add(IrqEventKind::kDeviceRaise, trace_id_,
-                     {.cause = cause_, .line = slot_ * PciBus::kPins + interrupt_pin()});
-  }
+  bus_.trace().add(level ? IrqEventKind::kDeviceRaise : IrqEventKind::kDeviceLower, trace_id_,
+                   {.cause = cause_,
+                    .line = kIntxLine | (slot_ * PciBus::kPins + interrupt_pin()),
+                    .instance = trace_instance_});
   bus_.set_intx(slot_, interrupt_pin(), level, cause_);
 }
 

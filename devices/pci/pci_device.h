@@ -75,6 +75,8 @@ class PciDevice : public Device {
   // Called after the guest's write to [offset, offset + size) took effect, and after load().
   virtual void config_changed(u8 offset, unsigned size);
 
+  // Which one of its kind, for the event stream.
+  void set_trace_instance(u8 instance) { trace_instance_ = instance; }
   void set_intx(bool level);
   bool intx_level() const { return intx_; }
   u16 command() const { return static_cast<u16>(field(pci::kCommand, 2)); }
@@ -116,6 +118,7 @@ class PciDevice : public Device {
   const u8 slot_;
   const u8 function_;
   const DeviceId trace_id_;
+  u8 trace_instance_ = 0;
   std::array<u8, pci::kConfigSize> config_{};
   std::array<u8, pci::kConfigSize> reset_{};
   std::array<u8, pci::kConfigSize> writable_{};

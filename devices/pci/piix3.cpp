@@ -64,10 +64,28 @@ unsigned Piix3::irq_of(unsigned pirq) const {
 void Piix3::set_line(unsigned line, bool level, CauseId cause) {
   const unsigned slot = line / PciBus::kPins;
   const unsigned pirq = pirq_of(slot, line % PciBus::kPins);
-  const bool was_idle = pins_[pirq] == 0;
+  const unsigned irq = irq_of(pirq);
   pins_[pirq] = with_bit(pins_[pirq], slot, level);
-  if (level && was_idle) causes_[pirq] = cause;
+  causes_[pirq][slot] = level ? cause : 0;
+  if (level && irq != kIrqs && bit_of(irqs_, irq)) {
+    bus().trace().add(IrqEventKind::kLineJoined, DeviceId::kPci,
+                      {.cause = cause, .line = irq, .data = irq_causes_[irq]});
+  }
   update();
+}
+
+CauseId Piix3::holder_of(unsigned irq) const {
+  CauseId first = 0;
+  for (unsigned pirq = 0; pirq < kPirqs; ++pirq) {
+    if (irq_of(pirq) != irq) continue;
+    for (unsigned slot = 0; slot < kSlots; ++slot) {
+      if (!bit_of(pins_[pirq], slot)) continue;
+      const CauseId cause = causes_[pirq][slot];
+      if (bit_of(irqs_, irq) && cause == irq_causes_[irq]) return cause;
+      first = first == 0 ? cause : earlier(first, cause);
+    }
+  }
+  return first;
 }
 
 // Drives the ISA IRQs that the asserted PIRQs are routed to.
@@ -75,19 +93,27 @@ void Piix3::update() {
   u16 wanted = 0;
   for (unsigned pirq = 0; pirq < kPirqs; ++pirq) {
     const unsigned irq = irq_of(pirq);
-    if (irq == kIrqs || pins_[pirq] == 0) continue;
-    if (!bit_of(irqs_, irq) && !bit_of(wanted, irq)) irq_causes_[irq] = causes_[pirq];
-    wanted = with_bit(wanted, irq, true);
+    if (irq != kIrqs && pins_[pirq] != 0) wanted = with_bit(wanted, irq, true);
   }
-  const u16 changed = wanted ^ irqs_;
-  irqs_ = wanted;
-  for (unsigned irq = 0; irq < kIrqs; ++irq) {
-    if (!bit_of(changed, irq)) continue;
-    const bool level = bit_of(wanted, irq);
+  std::array<CauseId, kIrqs> holders{};
+  for (unsigned irq = 0; irq < kIrqs; ++irq) holders[irq] = bit_of(wanted, irq) ? holder_of(irq) : 0;
+  for (unsigned irq = 0; irq < kIrqs; ++irq) drive(irq, bit_of(wanted, irq), holders[irq]);
+}
+
+void Piix3::drive(unsigned irq, bool level, CauseId holder) {
+  const bool was_high = bit_of(irqs_, irq);
+  const CauseId before = irq_causes_[irq];
+  if (level == was_high && (!level || holder == before)) return;
+  irqs_ = with_bit(irqs_, irq, level);
+  if (level) irq_causes_[irq] = holder;
+  if (level && was_high) {
+    bus().trace().add(IrqEventKind::kLineKept, DeviceId::kPci,
+                      {.cause = holder, .line = irq, .data = before});
+  } else {
     bus().trace().add(level ? IrqEventKind::kLineRaised : IrqEventKind::kLineLowered, DeviceId::kPci,
                       {.cause = irq_causes_[irq], .line = irq});
-    isa_.set_line(irq, level, irq_causes_[irq]);
   }
+  isa_.set_line(irq, level, irq_causes_[irq]);
 }
 
 void Piix3::config_changed(u8 offset, unsigned size) {
@@ -112,7 +138,10 @@ void Piix3::reset() {
 void Piix3::save(StateWriter& out) const {
   PciDevice::save(out);
   for (const u32 pins : pins_) out.put_u32(pins);
-  for (const CauseId cause : causes_) out.put_u32(cause);
+  for (unsigned pirq = 0; pirq < kPirqs; ++pirq) {
+    for (unsigned slot = 0; slot < kSlots; ++slot)
+      if (bit_of(pins_[pirq], slot)) out.put_u32(causes_[pirq][slot]);
+  }
   for (const CauseId cause : irq_causes_) out.put_u32(cause);
   out.put_u16(irqs_);
   out.put_u8(reset_control_);
@@ -125,7 +154,10 @@ bool Piix3::load(StateReader& in) {
   irqs_ = 0;
   if (!PciDevice::load(in)) return false;
   for (u32& pins : pins_) pins = in.get_u32();
-  for (CauseId& cause : causes_) cause = in.get_u32();
+  for (unsigned pirq = 0; pirq < kPirqs; ++pirq) {
+    for (unsigned slot = 0; slot < kSlots; ++slot)
+      causes_[pirq][slot] = bit_of(pins_[pirq], slot) ? in.get_u32() : 0;
+  }
   for (CauseId& cause : irq_causes_) cause = in.get_u32();
   irqs_ = in.get_u16();
   reset_control_ = in.get_u8();

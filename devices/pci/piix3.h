@@ -3,7 +3,8 @@
 // and 2.5.
 //
 // The pins of slot s, pin p reach PIRQ ((p + s - 1) mod 4), as the board wires them. A PIRQ that is routed
-// drives its ISA IRQ as a level; PIRQs on the same IRQ are OR-ed. Reserved route values drive nothing.
+// drives its ISA IRQ as a level; PIRQs on the same IRQ are OR-ed. Reserved route values drive nothing. A line
+// belongs to the journey of its first raiser; when that one lets go, to the next one's.
 // Unsupported: MIRQ, APIC chip select, X-bus chip selects, SMI, USB (registers read back).
 #pragma once
 
@@ -48,11 +49,15 @@ class Piix3 final : public PciDevice, public LineSink, public PortDevice {
 
  private:
   void update();
+  void drive(unsigned irq, bool level, CauseId holder);
+  // The journey that an IRQ belongs to; 0 when nobody asserts it.
+  CauseId holder_of(unsigned irq) const;
 
   LineSink& isa_;
   std::function<void(ResetRequest)> reset_request_;
   std::array<u32, kPirqs> pins_{};  // per PIRQ: bit = slot whose pin is asserted
-  std::array<CauseId, kPirqs> causes_{};
+  static constexpr unsigned kSlots = 32;
+  std::array<std::array<CauseId, kSlots>, kPirqs> causes_{};  // of the asserted pins
   std::array<CauseId, kIrqs> irq_causes_{};
   u16 irqs_ = 0;  // ISA IRQs that are driven high
   u8 reset_control_ = 0;

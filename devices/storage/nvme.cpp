@@ -35,6 +35,7 @@ NvmeController::NvmeController(PciBus& bus, MessageSink& messages, Setup setup)
       msix_({bus.trace(), messages, DeviceId::kNvme, setup_.instance}, kVectors, msix_layout_) {
   define_bar(0, BarKind::kMemory64, kBarSize);
   define_interrupt_pin(0);
+  set_trace_instance(setup_.instance);
   define_msi(msi_);
   define_msix(msix_, msix_layout_);
   for (const Namespace& space : setup_.namespaces)

@@ -11,9 +11,10 @@ export function hopLine(hop) {
       ? `${hop.device}${hop.cpu}`
       : `${hop.device}${hop.instance}`;
   const parts = [`${where}: ${hop.kind}`];
-  const hasLine = /^(line|pic|ioapic|lvt|lapic masked|device raise)/.test(hop.kind);
-  // A message vector of a PCI function has bit 31 set.
+  const hasLine = /^(line|pic|ioapic|lvt|lapic masked|device (raise|lower))/.test(hop.kind);
+  // A message vector of a PCI function has bit 31 set, its INTx pin bit 30.
   if (hasLine && hop.line >= 2 ** 31) parts.push(`message vector ${hop.line - 2 ** 31}`);
+  else if (hasLine && hop.line >= 2 ** 30) parts.push(`INTx pin ${hop.line - 2 ** 30}`);
   else if (hasLine)
     parts.push(hop.kind.startsWith("lvt") ? `LVT 0x${hop.line.toString(16)}` : `line ${hop.line}`);
   if (hop.vector !== undefined && hop.vector !== 0) parts.push(`vector 0x${hop.vector.toString(16)}`);

@@ -140,11 +140,8 @@ function* sharedLineWalks(records, gsi) {
     const { vector } = records[rise + 2];
     const disks = [];
     yield records.slice(rise - 1, end + 1).flatMap((r) => {
-      if (r.kind === "device raise" && r.device === "nvme") {
-        if (disks.includes(r.line)) return [];
-        disks.push(r.line);
-        return [{ ...r, disk: disks.length - 1 }];
-      }
+      if (r.kind === "device raise" && r.device === "nvme" && !disks.includes(r.line)) disks.push(r.line);
+      if (/^device/.test(r.kind) && r.device === "nvme") return [{ ...r, disk: disks.indexOf(r.line) }];
       const isOnLine = /^(line|pic|ioapic)/.test(r.kind) && r.line === gsi;
       return isOnLine || (/^(message|lapic|cpu vector)/.test(r.kind) && r.vector === vector) ? [r] : [];
     });
@@ -161,7 +158,8 @@ test("walk 9: two disks on one line: it stays high, and the EOI makes the I/O AP
     return second > order.indexOf("cpu vector") && second < order.indexOf("lapic eoi") && served === 2;
   });
   assert.ok(walk, "the disks never asked at the same time");
-  const named = (r) => (r.disk === undefined ? hopLine(r) : hopLine(r).replace(/line \d+/, `disk ${r.disk}`));
+  const named = (r) =>
+    r.disk === undefined ? hopLine(r) : hopLine(r).replace(/INTx pin \d+/, `disk ${r.disk}`);
   agrees("9-shared-line", walk.map(named));
   const hops = walk.map(({ kind }) => kind);
   inOrder(hops, "device raise", "line raised", "ioapic latched", "lapic isr", "device raise", "lapic eoi");

@@ -77,7 +77,7 @@ struct Board {
   IoApic second{
       IoApicConfig{.instance = 1, .id = 1, .gsi_base = 24, .base = 0xFEC01000, .active_low_pins = 0}, trace,
       messages};
-  GsiRouter gsi{&pic};
+  GsiRouter gsi{&pic, trace};
   Hpet hpet{clock, trace, gsi.new_source(), gsi.new_source(), messages};
   Pit8254 pit{clock, IrqPin(hpet.legacy_input(), 0, trace, DeviceId::kPit)};
   CmosRtc rtc{clock, IrqPin(hpet.legacy_input(), 8, trace, DeviceId::kRtc)};

@@ -17,9 +17,11 @@ constexpr u64 kRamSize = 2 * 1024 * 1024;
 
 struct IsaLines final : LineSink {
   void set_line(unsigned line, bool level, CauseId cause) override {
-    changes.emplace_back(line, level);
+    if (!level || !bit_of(levels, line)) changes.emplace_back(line, level);
+    levels = with_bit(levels, line, level);
     if (level) last_cause = cause;
   }
+  u32 levels = 0;
   std::vector<std::pair<unsigned, bool>> changes;
   CauseId last_cause = 0;
 };
@@ -231,6 +233,39 @@ TEST_CASE("two_pirqs_on_one_irq_are_ored", "[pci]") {
   CHECK(pc.lines.changes.size() == 1);
   other.interrupt(false);
   CHECK(pc.lines.changes.back() == std::make_pair(11u, false));
+}
+
+TEST_CASE("each_raiser_of_a_shared_line_is_named_and_inherits_it", "[pci]") {
+  Chipset pc;
+  pc.configure(1, 0, 0x62, 0x0B, 1);
+  pc.trace.start(64, false);
+  pc.one.interrupt(true);
+  const CauseId first = pc.lines.last_cause;
+  pc.two.interrupt(true);
+  CHECK(pc.lines.last_cause == first);
+  pc.one.interrupt(false);
+  const CauseId second = pc.lines.last_cause;
+  CHECK(second != first);
+  pc.one.interrupt(true);
+  pc.one.interrupt(false);
+  CHECK(pc.lines.last_cause == second);
+  pc.two.interrupt(false);
+  IrqEvent events[16];
+  const std::size_t count = pc.trace.drain(events, 16);
+  using Kind = IrqEventKind;
+  const std::vector<Kind> kinds = {Kind::kDeviceRaise, Kind::kLineRaised,  Kind::kDeviceRaise,
+                                   Kind::kLineJoined,  Kind::kDeviceLower, Kind::kLineKept,
+                                   Kind::kDeviceRaise, Kind::kLineJoined,  Kind::kDeviceLower,
+                                   Kind::kDeviceLower, Kind::kLineLowered};
+  REQUIRE(count == kinds.size());
+  for (std::size_t i = 0; i < count; ++i) CHECK(events[i].kind == static_cast<u8>(kinds[i]));
+  CHECK(events[0].line == (kIntxLine | 12));
+  CHECK(events[2].line == (kIntxLine | 19));
+  CHECK(events[3].cause == second);
+  CHECK(events[3].data == first);
+  CHECK(events[5].cause == second);
+  CHECK(events[5].data == first);
+  CHECK(events[10].cause == second);
 }
 
 TEST_CASE("msi_and_msix_are_reached_through_config_space_and_bar", "[pci]") {

@@ -23,7 +23,7 @@ struct Pc {
   IoApic second{
       IoApicConfig{.instance = 1, .id = 1, .gsi_base = 24, .base = 0xFEC01000, .active_low_pins = 0}, trace,
       messages};
-  GsiRouter gsi{&pic};
+  GsiRouter gsi{&pic, trace};
   LineSink& source = gsi.new_source();
   LineSink& other = gsi.new_source();
   std::vector<std::unique_ptr<FakePins>> pins;
@@ -103,6 +103,32 @@ TEST_CASE("gsi_sources_are_ored") {
   pc.other.set_line(11, false, 0);
   CHECK(!pc.ioapic.asserted(11));
   CHECK(!pc.gsi.level(11));
+}
+
+TEST_CASE("a_shared_gsi_passes_to_the_next_raiser_and_is_asked_for_again_in_its_name") {
+  Pc pc;
+  pc.program(pc.ioapic, 11, 0x8031, 0);
+  pc.trace.start(64, false);
+  pc.other.set_line(11, true, 5);
+  pc.source.set_line(11, true, 6);
+  pc.other.set_line(11, false, 0);
+  pc.ioapic.eoi_broadcast(0x31);
+  IrqEvent events[32];
+  const std::size_t count = pc.trace.drain(events, 32);
+  std::vector<std::pair<IrqEventKind, CauseId>> seen;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto kind = static_cast<IrqEventKind>(events[i].kind);
+    const bool is_line = kind == IrqEventKind::kLineJoined || kind == IrqEventKind::kLineKept;
+    if (is_line) CHECK(events[i].data == 5);
+    if (is_line || kind == IrqEventKind::kMessageSent || kind == IrqEventKind::kIoapicEoi)
+      seen.emplace_back(kind, events[i].cause);
+  }
+  using Kind = IrqEventKind;
+  CHECK(seen == std::vector<std::pair<Kind, CauseId>>{{Kind::kMessageSent, 5},
+                                                      {Kind::kLineJoined, 6},
+                                                      {Kind::kLineKept, 6},
+                                                      {Kind::kIoapicEoi, 5},
+                                                      {Kind::kMessageSent, 6}});
 }
 
 TEST_CASE("message_destinations") {

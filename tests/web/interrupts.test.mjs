@@ -99,6 +99,35 @@ test("one IPI may be delivered to several processors", () => {
   );
 });
 
+test("of two devices on one line each has its journey, and the line passes from one to the other", () => {
+  const [first, second, third] = [11, 12, 13];
+  const intx = (slot) => 2 ** 30 + 4 * slot;
+  const on = (kind, cause, fields = {}) => record("pci", kind, { cause, line: 10, ...fields });
+  const raise = (cause, slot) => record("nvme", "device raise", { cause, line: intx(slot), instance: slot });
+  const lower = (cause, slot) => record("nvme", "device lower", { cause, line: intx(slot), instance: slot });
+  const serve = (cause) =>
+    ["lapic irr set", "lapic isr", "cpu vector", "lapic eoi"].map((kind) =>
+      record(kind === "cpu vector" ? "cpu" : "lapic", kind, { cause, vector: 0x23, cpu: 0 }),
+    );
+  const [request, taken, entered, eoi] = serve(first);
+  const { journeys } = through([
+    ...[raise(first, 1), on("line raised", first), request, taken, entered],
+    ...[raise(second, 2), on("line joined", second, { data: 11n })],
+    ...[raise(third, 3), on("line joined", third, { data: 11n }), lower(third, 3)],
+    ...[lower(first, 1), on("line kept", second, { data: 11n }), eoi, ...serve(second)],
+    ...[lower(second, 2), on("line lowered", second)],
+  ]);
+  assert.deepEqual(model.pathOf(journeys.get(first)).slice(0, 2), ["nvme1 INTA of slot 1", "gsi10"]);
+  assert.deepEqual(model.pathOf(journeys.get(second)).slice(-3), ["lapic0", "vector 0x23", "eoi"]);
+  assert.deepEqual(model.pathOf(journeys.get(third)), ["nvme3 INTA of slot 3", "gsi10", "shared line"]);
+  for (const id of [first, second, third]) assert.equal(model.outcomeOf(journeys.get(id)), "served");
+  assert.match(
+    model.sentence(journeys.get(second)),
+    /raised GSI 10, which nvme1 INTA of slot 1 holds already/,
+  );
+  assert.match(model.sentence(journeys.get(third)), /served together with another device on the line/);
+});
+
 test("the guest's own table is read, and its pins found", () => {
   const text = [
     "cat /proc/interrupts",

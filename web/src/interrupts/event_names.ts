@@ -35,6 +35,9 @@ export const eventKinds = [
   "register write",
   "device raise",
   "smi",
+  "device lower",
+  "line joined",
+  "line kept",
 ] as const;
 
 export const deviceNames = [

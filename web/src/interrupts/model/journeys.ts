@@ -40,6 +40,10 @@ export interface Journey {
   /** INIT, SIPI, NMI or SMI taken by a processor. */
   accepted: string | undefined;
   lineIsHigh: boolean;
+  /** The journey that held the shared line already when this one's device raised it. */
+  sharedWith: Journey | undefined;
+  /** Its device let go of the shared line before it was this journey's turn: the other one's handler served both. */
+  wasServedByOther: boolean;
 }
 
 export interface Position {
@@ -86,13 +90,30 @@ export class Journeys {
   #apply(journey: Journey, record: IrqRecord): void {
     const steps: Record<string, (() => void) | undefined> = {
       "device raise": () => {
-        if (!isMessageVector(record)) journey.gsi ??= record.line;
+        if (record.line < intxLine) journey.gsi ??= record.line;
       },
       "line raised": () => {
         journey.gsi = record.line;
         journey.lineIsHigh = true;
       },
       "line lowered": () => (journey.lineIsHigh = false),
+      "line joined": () => {
+        journey.gsi = record.line;
+        journey.lineIsHigh = true;
+        journey.sharedWith = this.#byId.get(Number(record.data));
+      },
+      "line kept": () => {
+        journey.gsi = record.line;
+        journey.lineIsHigh = true;
+        const before = this.#byId.get(Number(record.data));
+        if (before) before.lineIsHigh = false;
+      },
+      "device lower": () => {
+        journey.lineIsHigh = false;
+        const { sharedWith, deliveries } = journey;
+        if (!sharedWith || deliveries.length > 0) return;
+        journey.wasServedByOther = sharedWith.deliveries.some(({ entered }) => entered);
+      },
       "pic latched": () => (journey.picInput = record.line),
       "pic masked": () => journey.maskedAt.push(`pic:${record.line}`),
       "pic acknowledged": () => this.#picAcknowledged(journey, record),
@@ -138,8 +159,17 @@ export class Journeys {
   }
 }
 
-/** A function's MSI or MSI-X vector: bit 31 of the line. */
-const isMessageVector = ({ kind, line }: IrqRecord): boolean => kind === "device raise" && line >= 2 ** 31;
+/** A PCI function's MSI or MSI-X vector: bit 31 of the line; its INTx pin, as slot * 4 + pin: bit 30. */
+const messageLine = 2 ** 31;
+const intxLine = 2 ** 30;
+
+/** "nvme0 msi 1", "nvme1 INTA of slot 5", or the device's name alone. */
+function raiser({ kind, device, instance, line }: IrqRecord): string {
+  if (kind !== "device raise" || line < intxLine) return device;
+  if (line >= messageLine) return `${device}${instance} msi ${line - messageLine}`;
+  const pin = line - intxLine;
+  return `${device}${instance} INT${"ABCD"[pin % 4]} of slot ${pin >> 2}`;
+}
 
 function begin(record: IrqRecord): Journey {
   const from = `lapic${record.cpu ?? record.instance}`;
@@ -151,9 +181,7 @@ function begin(record: IrqRecord): Journey {
   return {
     id: record.cause,
     hops: [],
-    source: isMessageVector(record)
-      ? `${record.device}${record.instance} msi ${record.line - 2 ** 31}`
-      : (sources[record.kind] ?? record.device),
+    source: sources[record.kind] ?? raiser(record),
     gsi: undefined,
     pin: undefined,
     picInput: undefined,
@@ -163,6 +191,8 @@ function begin(record: IrqRecord): Journey {
     droppedBy: undefined,
     accepted: undefined,
     lineIsHigh: false,
+    sharedWith: undefined,
+    wasServedByOther: false,
   };
 }
 
@@ -185,7 +215,7 @@ export function outcomeOf(journey: Journey): Outcome {
   const { deliveries } = journey;
   if (deliveries.some(({ acknowledged, ended }) => acknowledged && !ended)) return "in service";
   if (deliveries.some(({ acknowledged }) => !acknowledged)) return "pending";
-  if (deliveries.length > 0) return "served";
+  if (deliveries.length > 0 || journey.wasServedByOther) return "served";
   if (journey.accepted !== undefined) return "accepted";
   if (journey.wasCoalesced) return "coalesced";
   if (journey.droppedBy !== undefined) return "dropped";
@@ -221,6 +251,7 @@ export function pathOf(journey: Journey): string[] {
     path.push(vectorText(vector));
     if (ended) path.push("eoi");
   }
-  if (journey.deliveries.length === 0) path.push(journey.accepted ?? outcomeOf(journey));
+  if (journey.wasServedByOther) path.push("shared line");
+  else if (journey.deliveries.length === 0) path.push(journey.accepted ?? outcomeOf(journey));
   return path;
 }

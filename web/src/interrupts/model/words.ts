@@ -26,17 +26,19 @@ export function sentence(journey: Journey, options: WordOptions = {}): string {
   return `${parts.join(" → ")}${ends(journey)}`;
 }
 
-function begins({ source, gsi }: Journey): string {
+function begins({ source, gsi, sharedWith }: Journey): string {
   if (gsi === undefined)
     return source.startsWith("ipi ") ? `CPU ${source.slice(9)} sent an IPI` : `${source} fired`;
   const owner = lineOwners[gsi];
-  return `${source} raised GSI ${gsi}${owner ? ` (${owner})` : ""}`;
+  const joins = sharedWith ? `, which ${sharedWith.source} holds already` : "";
+  return `${source} raised GSI ${gsi}${owner ? ` (${owner})` : ""}${joins}`;
 }
 
 function ends(journey: Journey): string {
   const took = raiseToEoi(journey);
   switch (outcomeOf(journey)) {
     case "served":
+      if (journey.wasServedByOther) return ", served together with another device on the line";
       return took ? `, EOI after ${duration(took.ns)} and ${took.instructions} instructions` : ", served";
     case "in service":
       return ", in service";
