@@ -33,7 +33,7 @@ const kDiscs = [
   { name: "memtest", package: "memtest86+", file: "usr/lib/memtest86+/memtest86+x64.iso" },
 ];
 
-function isPart(name) {
+export function isPart(name) {
   try {
     return (
       JSON.parse(fs.readFileSync(cachePath("parts", name, "record.json"), "utf8")).parts === kPartsVersion
@@ -51,7 +51,7 @@ function walkFiles(root) {
 }
 
 /** Downloads one package and keeps what keep(unpacked, target) copies, with a record of origin and hashes. */
-async function fetchPart(apt, name, record, keep) {
+export async function fetchPart(apt, name, record, keep) {
   const deb = await apt.download(record);
   const unpacked = cachePath("parts", `${name}.unpacked`);
   await buildDirectory(cachePath("parts", name), (target) => {

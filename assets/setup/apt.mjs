@@ -56,18 +56,26 @@ export class PrivateApt {
     this.updated = false;
   }
 
-  configure_() {
+  /** The lines of sources.list: { main: [line], security: [line] }. */
+  sources() {
     const mirrors = machineMirrors(requireDebian());
     if (!fs.existsSync(kKeyring)) {
       throw new SetupError("Debian's archive keys are missing: install the package debian-archive-keyring");
     }
+    const options = `[arch=${this.architectures.join(",")} signed-by=${kKeyring}]`;
+    const lines = (uris, suite) => [...uris].map((uri) => `deb ${options} ${uri} ${suite} main`);
+    return {
+      main: lines(mirrors.main, this.suite),
+      security: lines(mirrors.security, `${this.suite}-security`),
+    };
+  }
+
+  configure_() {
     for (const folder of ["lists/partial", "cache/archives/partial", "debs"]) {
       fs.mkdirSync(path.join(this.home, folder), { recursive: true });
     }
-    const options = `[arch=${this.architectures.join(",")} signed-by=${kKeyring}]`;
-    const lines = [...mirrors.main].map((uri) => `deb ${options} ${uri} ${this.suite} main`);
-    for (const uri of mirrors.security) lines.push(`deb ${options} ${uri} ${this.suite}-security main`);
-    fs.writeFileSync(path.join(this.home, "sources.list"), lines.join("\n") + "\n");
+    const { main, security } = this.sources();
+    fs.writeFileSync(path.join(this.home, "sources.list"), [...main, ...security].join("\n") + "\n");
     fs.writeFileSync(path.join(this.home, "status"), "");
     const settings = {
       "Dir::Etc::SourceList": path.join(this.home, "sources.list"),

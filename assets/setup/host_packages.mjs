@@ -24,6 +24,10 @@ const kPackages = {
     ["ccache", command("ccache")],
   ],
   guests: [["xz-utils", command("xz")]],
+  systems: [
+    ["mmdebstrap", command("mmdebstrap")],
+    ["e2fsprogs", file("/usr/sbin/mke2fs", "/sbin/mke2fs")],
+  ],
   test: [
     ["clang-19", command("clang++-19")],
     ["libclang-rt-19-dev", file("/usr/lib/llvm-19/lib/clang/19/lib/linux/libclang_rt.asan-x86_64.a")],

@@ -1,5 +1,6 @@
 // npm run setup [-- group...]: makes this machine able to build and test. Idempotent; groups are those of
-// host_packages.mjs, plus "npm" (node_modules) and "guests" (kernels, initramfs, firmware).
+// host_packages.mjs, plus "npm" (node_modules) and "guests" (kernels, initramfs, firmware). "systems" makes what only
+// `npm run test:long` needs: a Debian disk and Debian's installer.
 import fs from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -37,6 +38,10 @@ export async function setup(groups = kDefault) {
     if (groups.includes("guests")) {
       const { ensureGuests } = await import("../recipes/guests.mjs");
       await ensureGuests();
+    }
+    if (groups.includes("systems")) {
+      const { ensureSystems } = await import("../recipes/systems.mjs");
+      await ensureSystems();
     }
   });
 }
