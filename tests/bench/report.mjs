@@ -1,4 +1,5 @@
-// Numbers of several rounds into medians, spreads, ratios and a table of text.
+// Numbers of several rounds into medians, spreads, ratios, means of classes, and tables of text.
+import { classOf, kClasses } from "../programs/list.mjs";
 
 export function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
@@ -47,6 +48,34 @@ export function summarize(rows) {
     }));
     return { guest, peers, results };
   });
+}
+
+const geometricMean = (values) =>
+  Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
+
+/** [{ guest, peer, name (of the class), mean, worst: { key, ratio } }]: of the medians of Lapwing's ratios. */
+export function classes(summaries) {
+  return summaries.flatMap(({ guest, peers, results }) =>
+    peers.flatMap((peer) =>
+      kClasses.flatMap((name) => {
+        const members = results
+          .filter(({ key, ratios: own }) => classOf(key) === name && own[peer])
+          .map(({ key, ratios: own }) => ({ key, ratio: own[peer].median }));
+        if (members.length === 0) return [];
+        const worst = members.reduce((a, b) => (b.ratio > a.ratio ? b : a));
+        return [{ guest, peer, name, mean: geometricMean(members.map(({ ratio }) => ratio)), worst }];
+      }),
+    ),
+  );
+}
+
+export function classTable(found) {
+  const head = ["guest", "against", "class", "mean", "worst"];
+  const body = found.map(({ guest, peer, name, mean, worst }) => [
+    ...[guest, `lapwing/${peer}`, name, mean.toFixed(2)],
+    `${worst.ratio.toFixed(2)} (${worst.key})`,
+  ]);
+  return layOut([head, ...body]) + "\n";
 }
 
 function format(key, value) {

@@ -1,112 +1,26 @@
 // npm run bench [-- flags]: Lapwing, v86 and QEMU (TCG) in turn boot the same Debian guest and run the programs of
-// tests/programs. Checksums must agree. Prints CPU seconds of the whole process (all threads), the memory peak and
-// the share of a core while the guest idles, and writes everything to build/bench/results.json.
-//   --rounds N          rounds (default 3); the order of the emulators turns with each
-//   --peers A,B         of: lapwing v86 qemu        --programs A,B   of the six; "none" for boots alone
-//   --guests A,B        of: 686 amd64               --json FILE      where the results go
-//   --lapwing FILE      another build's lapwing.mjs; nothing is built then
-//   --no-interrupts     leaves out what interrupts cost (interrupts.mjs)
+// tests/programs. Checksums must agree. Prints CPU seconds of the whole process (all threads), the memory peak, the
+// share of a core while the guest idles and the means of each class, and writes everything to build/bench/results.json.
+// options.mjs has the flags.
 import fs from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { findGuest } from "../../assets/guests.mjs";
 import { build } from "../../assets/setup/build.mjs";
 import { SetupError, runMain, writeAtomic } from "../../assets/setup/cache.mjs";
 import { capture, findProgram, show } from "../../assets/setup/process.mjs";
-import { initrdWithPrograms, kBenchPrograms } from "../programs/build.mjs";
+import { diskTable, measureDisks } from "./disk.mjs";
 import { interruptTable, measureInterrupts } from "./interrupts.mjs";
-import { listPeers } from "./peers.mjs";
-import { summarize, table } from "./report.mjs";
-import { Session } from "./session.mjs";
+import { measure } from "./measure.mjs";
+import { readOptions } from "./options.mjs";
+import { classTable, classes, summarize, table } from "./report.mjs";
 
 const kRoot = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
-const kBootSeconds = 600;
-const kProgramSeconds = 600;
-const kSettleMs = 3000;
-const kIdleMs = 10_000;
-/** The prompt; busybox may ask the terminal for the cursor's place behind it. */
-const kPrompt = /~ # (\x1b\[6n)?$/;
-
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-
-function readFlags() {
-  const text = { type: "string" };
-  const options = { rounds: text, peers: text, programs: text, guests: text, json: text, lapwing: text };
-  options["no-interrupts"] = { type: "boolean" };
-  let values;
-  try {
-    ({ values } = parseArgs({ options }));
-  } catch (error) {
-    throw new SetupError(error.message);
-  }
-  const rounds = Number(values.rounds ?? 3);
-  if (!Number.isInteger(rounds) || rounds < 1) throw new SetupError("--rounds takes a number from 1");
-  const peers = listPeers(values.lapwing && path.resolve(values.lapwing));
-  const names = (value, known) => {
-    const chosen = value === undefined ? known : value === "none" ? [] : value.split(",");
-    const unknown = chosen.find((name) => !known.includes(name));
-    if (unknown !== undefined) throw new SetupError(`no "${unknown}"; there are: ${known.join(" ")}`);
-    return chosen;
-  };
-  const peerNames = names(
-    values.peers,
-    peers.map((peer) => peer.name),
-  );
-  return {
-    rounds,
-    peers: peers.filter((peer) => peerNames.includes(peer.name)),
-    programs: names(values.programs, kBenchPrograms),
-    guests: names(values.guests, ["686", "amd64"]),
-    json: path.resolve(values.json ?? path.join(kRoot, "build/bench/results.json")),
-    isBuilt: values.lapwing !== undefined,
-    withInterrupts: !values["no-interrupts"],
-  };
-}
 
 function needGuest(name) {
   const guest = findGuest(name);
   if (!guest) throw new SetupError(`the guest ${name} is missing; run \`npm run setup\``);
   return guest;
-}
-
-async function measureProgram(session, name) {
-  await sleep(300);
-  const before = session.cpuSeconds();
-  session.send(`/bench/${name}\n`);
-  const [, checksum] = await session.waitFor(new RegExp(`${name} checksum ([0-9a-f]{8})`), kProgramSeconds);
-  await session.waitFor(kPrompt, kProgramSeconds);
-  return { seconds: session.cpuSeconds() - before, checksum };
-}
-
-async function measureIdle(session) {
-  await sleep(kSettleMs);
-  const [cpu, wall] = [session.cpuSeconds(), performance.now()];
-  await sleep(kIdleMs);
-  return (session.cpuSeconds() - cpu) / ((performance.now() - wall) / 1000);
-}
-
-/** Boots, runs the programs, idles: { values, checksums }. */
-async function measure(peer, guest, programs) {
-  const session = new Session(
-    `${peer.name} with ${guest.name}`,
-    peer.command(guest, initrdWithPrograms(guest)),
-  );
-  try {
-    await session.waitFor(kPrompt, kBootSeconds);
-    const values = { boot: session.cpuSeconds() };
-    const checksums = {};
-    for (const name of programs) {
-      const { seconds, checksum } = await measureProgram(session, name);
-      values[name] = seconds;
-      checksums[name] = checksum;
-    }
-    values.idle_share = await measureIdle(session);
-    values.peak_memory = session.peakMemory();
-    return { values, checksums };
-  } finally {
-    session.stop();
-  }
 }
 
 /** Returns one line for each program whose checksum is not everywhere the same. */
@@ -133,7 +47,8 @@ function versions() {
   };
 }
 
-async function runRounds({ rounds, peers, programs, guests }) {
+/** Every machine with every guest, in an order that turns from round to round. */
+async function runRounds({ rounds, peers, guests }, run) {
   const rows = [];
   for (let round = 0; round < rounds; round++) {
     for (const name of guests) {
@@ -142,8 +57,7 @@ async function runRounds({ rounds, peers, programs, guests }) {
       for (let i = 0; i < fitting.length; i++) {
         const peer = fitting[(i + round) % fitting.length];
         process.stderr.write(`bench: round ${round + 1} of ${rounds}: ${peer.name} with ${name}\n`);
-        const result = await measure(peer, guest, programs);
-        rows.push({ guest: name, peer: peer.name, round, ...result });
+        rows.push({ guest: name, peer: peer.name, round, ...(await run(peer, guest)) });
       }
     }
   }
@@ -151,22 +65,33 @@ async function runRounds({ rounds, peers, programs, guests }) {
 }
 
 await runMain(async () => {
-  const flags = readFlags();
-  if (!flags.isBuilt) {
+  const options = readOptions();
+  if (!options.command) {
     await build("wasm");
     show("npm", ["run", "--silent", "build:web"], { cwd: kRoot });
   }
-  for (const peer of flags.peers) peer.check();
-  flags.guests.forEach(needGuest);
-  const rows = await runRounds(flags);
-  const summaries = summarize(rows);
-  const wrong = disagreements(rows);
-  const interrupts = flags.withInterrupts ? await measureInterrupts() : undefined;
-  const results = { versions: versions(), rows, summaries, wrong, interrupts };
-  writeAtomic(flags.json, JSON.stringify(results, null, 2) + "\n");
-  process.stdout.write(`CPU seconds, median (least..most) of ${flags.rounds}\n\n${table(summaries)}`);
-  if (interrupts) process.stdout.write(`\nInterrupts\n${interruptTable(interrupts)}`);
+  for (const peer of options.peers) peer.check();
+  options.guests.forEach(needGuest);
+  const { rounds, part, programs, accel } = options;
+  const withIdle = rounds > 1 || part === 1;
+  const rows = await runRounds(options, (peer, guest) => measure(peer, guest, { programs, part, withIdle }));
+  const results = { versions: versions(), rounds, part, accel: accel ?? "default", rows };
+  results.summaries = summarize(rows);
+  results.classes = classes(results.summaries);
+  results.wrong = disagreements(rows);
+  process.stdout.write(`CPU seconds, median (least..most) of ${rounds}\n\n${table(results.summaries)}`);
+  process.stdout.write(`\nGeometric means of the ratios\n${classTable(results.classes)}`);
+  if (options.withDisks) {
+    results.disks = await measureDisks(options.command);
+    process.stdout.write(`\nDisks\n${diskTable(results.disks)}`);
+  }
+  if (options.withInterrupts) {
+    results.interrupts = await measureInterrupts();
+    process.stdout.write(`\nInterrupts\n${interruptTable(results.interrupts)}`);
+  }
+  writeAtomic(options.json, JSON.stringify(results, null, 2) + "\n");
+  const { wrong } = results;
   process.stdout.write(wrong.length ? `\n${wrong.join("\n")}\n` : "\nall checksums agree\n");
-  process.stdout.write(`details: ${flags.json}\n`);
+  process.stdout.write(`details: ${options.json}\n`);
   process.exitCode = wrong.length ? 1 : 0;
 });

@@ -1,4 +1,5 @@
-// One emulator process with a guest's serial console on its stdin and stdout, and what the process has cost so far.
+// One machine with a guest's serial console, and what its process has cost so far. Session: an emulator with the console
+// on its stdin and stdout. browser.mjs has the one in a page.
 import fs from "node:fs";
 import { spawn } from "node:child_process";
 import { SetupError } from "../../assets/setup/cache.mjs";
@@ -6,8 +7,8 @@ import { SetupError } from "../../assets/setup/cache.mjs";
 /** The kernel's unit of CPU times in /proc: USER_HZ, 100 on every Linux. */
 const kTicksPerSecond = 100;
 
-export class Session {
-  #child;
+/** What a guest's console has shown, and waiting for it. */
+export class ConsoleText {
   #name;
   #text = "";
   #from = 0;
@@ -15,23 +16,19 @@ export class Session {
   #heardAt = 0;
   #check = () => {};
 
-  constructor(name, [program, ...args]) {
+  constructor(name) {
     this.#name = name;
-    this.#child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"] });
-    const hear = (text) => {
-      this.#text += text;
-      this.#heardAt = performance.now();
-      this.#check();
-    };
-    for (const stream of [this.#child.stdout, this.#child.stderr])
-      stream.setEncoding("utf8").on("data", hear);
-    this.#child.stdin.on("error", () => {});
-    const end = (how) => {
-      this.#end ??= how;
-      this.#check();
-    };
-    this.#child.on("error", (error) => end(error.message));
-    this.#child.on("exit", (status, signal) => end(`ended with ${signal ?? status}`));
+  }
+
+  hear(text) {
+    this.#text += text;
+    this.#heardAt = performance.now();
+    this.#check();
+  }
+
+  end(how) {
+    this.#end ??= how;
+    this.#check();
   }
 
   /** Waits for the pattern behind what earlier waits found; the match has `at`, when (in ms) it arrived. */
@@ -63,30 +60,57 @@ export class Session {
     return `${this.#name} ${what}; its last line: ${last}`;
   }
 
+  /** What to say when the process is gone. */
+  get lastWords() {
+    return `${this.#name} ${this.#end ?? "is gone"}; its last words: ${this.#text.slice(-120)}`;
+  }
+}
+
+/** User and system time of all threads of a process, and of children it has waited for. */
+export function cpuSecondsOf(pid) {
+  const stat = fs.readFileSync(`/proc/${pid}/stat`, "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const [user, system, childUser, childSystem] = fields.slice(11, 15).map(Number);
+  return (user + system + childUser + childSystem) / kTicksPerSecond;
+}
+
+/** The most memory that a process has had resident, in bytes. */
+export function peakMemoryOf(pid) {
+  return Number(/^VmHWM:\s+(\d+) kB/m.exec(fs.readFileSync(`/proc/${pid}/status`, "utf8"))[1]) * 1024;
+}
+
+export class Session extends ConsoleText {
+  #child;
+
+  constructor(name, [program, ...args]) {
+    super(name);
+    this.#child = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"] });
+    for (const stream of [this.#child.stdout, this.#child.stderr])
+      stream.setEncoding("utf8").on("data", (text) => this.hear(text));
+    this.#child.stdin.on("error", () => {});
+    this.#child.on("error", (error) => this.end(error.message));
+    this.#child.on("exit", (status, signal) => this.end(`ended with ${signal ?? status}`));
+  }
+
   send(text) {
     this.#child.stdin.write(text);
   }
 
   /** User and system time of all its threads, and of children it has waited for. */
   cpuSeconds() {
-    const stat = this.#proc("stat");
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    const [user, system, childUser, childSystem] = fields.slice(11, 15).map(Number);
-    return (user + system + childUser + childSystem) / kTicksPerSecond;
+    return this.#ask(cpuSecondsOf);
   }
 
   /** The most memory it has had resident, in bytes. */
   peakMemory() {
-    return Number(/^VmHWM:\s+(\d+) kB/m.exec(this.#proc("status"))[1]) * 1024;
+    return this.#ask(peakMemoryOf);
   }
 
-  #proc(file) {
+  #ask(question) {
     try {
-      return fs.readFileSync(`/proc/${this.#child.pid}/${file}`, "utf8");
+      return question(this.#child.pid);
     } catch {
-      throw new SetupError(
-        `${this.#name} ${this.#end ?? "is gone"}; its last words: ${this.#text.slice(-120)}`,
-      );
+      throw new SetupError(this.lastWords);
     }
   }
 

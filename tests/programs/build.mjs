@@ -9,19 +9,26 @@ import { listGuests } from "../../assets/guests.mjs";
 import { writeCpio } from "../../assets/recipes/cpio.mjs";
 import { SetupError, runMain, writeAtomic } from "../../assets/setup/cache.mjs";
 import { capture, findProgram } from "../../assets/setup/process.mjs";
+import { kBenchPrograms, kBenchScripts } from "./list.mjs";
 
 const kHere = path.dirname(fileURLToPath(import.meta.url));
 const kOutput = path.resolve(kHere, "../../build/programs");
 
-/** The six of the bench, in its order. */
-export const kBenchPrograms = ["integer", "sha256", "sse", "memory", "syscalls_fork", "shell_loop"];
+const kBenchCompiled = kBenchPrograms.filter((name) => !kBenchScripts.includes(name));
+/** Beside the bench's own: what makes its text, and programs that only other tests run. */
 const kCompiled = {
-  amd64: ["integer", "sha256", "sse", "memory", "syscalls_fork", "clocks", "locks", "tpr"],
-  i386: ["integer", "sha256", "sse", "memory", "syscalls_fork"],
+  amd64: [...kBenchCompiled, "text", "clocks", "locks", "tpr"],
+  i386: [...kBenchCompiled, "text"],
 };
-const kScripts = ["shell_loop"];
+const kScripts = [...kBenchScripts, "prepare"];
+/** Read by the scripts, not run. */
+const kSnippets = ["work.sh"];
 
-const kTarget = { amd64: ["-m64"], i386: ["-m32", "-march=i686", "-msse2", "-mfpmath=sse"] };
+const kTarget = { amd64: ["-m64"], i386: ["-m32", "-march=i686"] };
+/** Debian's i386 has no SSE: only the programs about it use it there. */
+const kUsesSse = ["sse_scalar", "sse_packed", "memcpy"];
+const kSse = ["-msse2", "-mfpmath=sse"];
+const kX87 = ["-mfpmath=387"];
 const kFlags = [
   ...["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-ffreestanding", "-nostdlib", "-static"],
   ...["-fno-pic", "-no-pie", "-fno-stack-protector", "-fno-asynchronous-unwind-tables"],
@@ -45,6 +52,12 @@ function readSources() {
   return names.sort().map((name) => fs.readFileSync(path.join(kHere, name)));
 }
 
+function targetFlags(arch, name) {
+  const usesSse = kUsesSse.includes(name);
+  const extra = arch === "i386" ? (usesSse ? kSse : ["-mno-sse"]) : name === "x87" ? kX87 : [];
+  return [...kTarget[arch], ...extra];
+}
+
 /** Returns { NAME: bytes } for one architecture ("amd64" or "i386"). */
 function compilePrograms(arch) {
   const folder = path.join(kOutput, arch);
@@ -57,7 +70,7 @@ function compilePrograms(arch) {
     for (const name of kCompiled[arch]) {
       const sources = [`${name}.c`, "start.c"].map((file) => path.join(kHere, file));
       const flags = cc.includes("clang") ? kFlags : [...kFlags, "-fno-tree-loop-distribute-patterns"];
-      capture(cc, [...kTarget[arch], ...flags, "-s", "-o", path.join(folder, name), ...sources]);
+      capture(cc, [...targetFlags(arch, name), ...flags, "-s", "-o", path.join(folder, name), ...sources]);
     }
     fs.writeFileSync(stamp, version);
   }
@@ -71,6 +84,8 @@ function programArchive(arch) {
     entries[`bench/${name}`] = { data, mode: 0o755 };
   for (const name of kScripts)
     entries[`bench/${name}`] = { data: fs.readFileSync(path.join(kHere, `${name}.sh`)), mode: 0o755 };
+  for (const name of kSnippets)
+    entries[`bench/${name}`] = { data: fs.readFileSync(path.join(kHere, name)), mode: 0o644 };
   return writeCpio(entries);
 }
 

@@ -20,6 +20,7 @@ enum Call {
   kWrite = 1,
   kOpen = 2,
   kMmap = 9,
+  kMunmap = 11,
   kPipe = 22,
   kNanosleep = 35,
   kGetppid = 110,
@@ -38,6 +39,7 @@ enum Call {
   kOpen = 5,
   kPipe = 42,
   kGetppid = 64,
+  kMunmap = 91,
   kIopl = 110,
   kWait4 = 114,
   kNanosleep = 162,
@@ -58,7 +60,7 @@ void print_decimal(u64 value);
 void print_checksum(const char* name, u32 checksum);
 
 int main(int argc, char** argv);
-/** The first argument as a number, else the default: how much work to do. */
+/** How much work to do: the first argument as a number; "/N": an Nth of the usual amount; else the usual. */
 u32 work_argument(int argc, char** argv, u32 usual);
 
 void* memcpy(void* to, const void* from, word size);

@@ -120,7 +120,7 @@ static u32 state_work(u32* seed) {
 }
 
 int main(int argc, char** argv) {
-  u32 rounds = work_argument(argc, argv, 14000);
+  u32 rounds = work_argument(argc, argv, 50000);
   u32 seed = 0x12345678;
   u32 sum = 0;
   for (u32 i = 0; i < rounds; i++) {

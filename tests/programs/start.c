@@ -118,9 +118,12 @@ void print_checksum(const char* name, u32 checksum) {
 
 u32 work_argument(int argc, char** argv, u32 usual) {
   if (argc < 2) return usual;
+  const char* at = argv[1];
+  int is_part = *at == '/';
   u32 value = 0;
-  for (const char* at = argv[1]; *at >= '0' && *at <= '9'; at++) value = value * 10 + (u32)(*at - '0');
-  return value;
+  for (at += is_part; *at >= '0' && *at <= '9'; at++) value = value * 10 + (u32)(*at - '0');
+  if (!is_part || value == 0) return value;
+  return usual < value ? 1 : usual / value;
 }
 
 // The compiler may call these two for assignments of structures and arrays.

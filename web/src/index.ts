@@ -38,6 +38,8 @@ export interface BootOptions extends DiskInputs<Input> {
   cpu?: string;
   /** "std" (default when firmware boots): a VGA; "none" (default with a kernel): no screen. */
   vga?: "std" | "none";
+  /** "interp", or "jit": generated code. */
+  accel?: "interp" | "jit";
   /** Seeds what the guest may see as random. */
   seed?: number;
   /** virtual (default): the same run every time; realtime: guest seconds are wall seconds. */
@@ -408,11 +410,14 @@ async function makeClient(onEvent: (event: SessionEvent) => void): Promise<Clien
 }
 
 function configFrom(options: BootOptions): MachineConfig {
-  const { memory, cpus, cpu, seed, noReboot, devices, append, boot, uuid } = options;
+  const { memory, cpus, cpu, accel, seed, noReboot, devices, append, boot, uuid } = options;
   const bytes =
     memory === undefined ? defaultMemory : parseMemory(typeof memory === "number" ? `${memory}B` : memory);
   const rtc = options.clock === "realtime" ? Math.floor(Date.now() / 1000) : undefined;
-  return { memory: bytes, cpus, cpu, seed, noReboot, devices, append, boot, uuid, rtc, vga: vgaOf(options) };
+  return {
+    ...{ memory: bytes, cpus, cpu, accel, seed, noReboot, devices, append, boot, uuid, rtc },
+    vga: vgaOf(options),
+  };
 }
 
 const vgaOf = ({ kernel, vga }: BootOptions): "std" | "none" => vga ?? (kernel ? "none" : "std");
