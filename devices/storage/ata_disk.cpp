@@ -64,6 +64,7 @@ void AtaDisk::execute(u8 code) {
     status_ = 0;
     return;
   }
+  step_ = Step::kNone;
   buffer_.clear();
   position_ = block_end_ = 0;
   if (execute_transfer(code) || execute_power(code)) return;

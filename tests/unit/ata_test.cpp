@@ -377,6 +377,19 @@ TEST_CASE("bus_master_moves_data_along_the_table") {
     CHECK(rig.ram_bytes(0x20000, 0x50000) ==
           std::vector<u8>(rig.disks.image(0).begin() + 200 * 512, rig.disks.image(0).begin() + 840 * 512));
   }
+  SECTION("a write right after IDENTIFY DEVICE, as udev and a file system take turns") {
+    identify(rig);
+    rig.in(ata::kStatus);
+    for (u32 i = 0; i < 512; i += 4) rig.memory.write(0x20000 + i, i * 5, 4);
+    rig.put_table({{0x20000, 512}});
+    rig.command28(ata::kWriteDma, 9, 1);
+    rig.start_master(false);
+    CHECK(rig.settle() == kReady);
+    CHECK(rig.irq());
+    CHECK(rig.master_status() == BusMaster::kInterrupt);
+    CHECK(rig.ram_bytes(0x20000, 512) ==
+          std::vector<u8>(rig.disks.image(0).begin() + 9 * 512, rig.disks.image(0).begin() + 10 * 512));
+  }
   SECTION("a table longer than the transfer leaves it active") {
     rig.put_table({{0x10000, 4096}});
     rig.command28(ata::kReadDma, 1, 1);
