@@ -17,3 +17,25 @@ if(engine_sources)
     -sSTACK_SIZE=1048576 -sALLOW_TABLE_GROWTH
     -sMALLOC=dlmalloc)
 endif()
+
+# The processor and its translator under tests: random code in lockstep with the interpreter (tests/lockstep).
+file(GLOB lockstep_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/lockstep/*.cpp)
+set(differential_parts generator encoder compare guest)
+list(TRANSFORM differential_parts PREPEND ${PROJECT_SOURCE_DIR}/tests/differential/)
+list(TRANSFORM differential_parts APPEND .cpp)
+set(engine_parts module_host failure wasm_heap)
+list(TRANSFORM engine_parts PREPEND ${PROJECT_SOURCE_DIR}/web/engine/)
+list(TRANSFORM engine_parts APPEND .cpp)
+if(lockstep_sources)
+  add_executable(lockstep ${lockstep_sources} ${differential_parts} ${engine_parts})
+  set_target_properties(lockstep PROPERTIES SUFFIX .wasm)
+  target_compile_options(lockstep PRIVATE -fno-exceptions)
+  target_link_libraries(lockstep PRIVATE lapwing_jit lapwing_core)
+  target_link_options(
+    lockstep PRIVATE
+    -sSTANDALONE_WASM --no-entry
+    -sIMPORTED_MEMORY -sALLOW_MEMORY_GROWTH
+    -sINITIAL_MEMORY=${heap_bytes} -sMAXIMUM_MEMORY=${max_bytes}
+    -sSTACK_SIZE=1048576 -sALLOW_TABLE_GROWTH
+    -sMALLOC=dlmalloc)
+endif()

@@ -148,7 +148,7 @@ std::string describe(const Sequence& sequence) {
     add(text, "  %s %016" PRIx64 "%s", kNames[i], r.gpr[i], i % 4 == 3 ? "\n" : "");
   }
   const std::vector<u8> code = assemble(sequence);
-  u64 at = 0;
+  std::size_t at = 0;
   for (const Piece& piece : sequence.pieces) {
     Instruction in;
     const DecodeMode mode{.code_size = static_cast<u8>(sequence.long_mode ? 8 : 4), .flat = true};

@@ -246,7 +246,7 @@ bool Generator::make_piece(Random& random, bool long_mode, Piece& piece, Op& op)
   return true;
 }
 
-void Generator::fill_registers(Random& random, Sequence& sequence) const {
+void Generator::fill_registers(Random& random, Sequence& sequence) {
   Registers& r = sequence.registers;
   for (unsigned i = 0; i < 16; ++i) {
     r.gpr[i] = is_pointer(i) ? data_pointer(random) : interesting(random);

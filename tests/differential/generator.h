@@ -28,6 +28,7 @@ class Generator {
  public:
   explicit Generator(const GeneratorOptions& options);
   Sequence make(u64 seed) const;
+  static void fill_registers(Random& random, Sequence& sequence);
   // Contents of the data pages for a seed.
   static void fill_memory(u64 seed, Memory& memory);
   // How many (op, encoding) choices there are.
@@ -42,7 +43,6 @@ class Generator {
   bool allowed(Op op) const;
   void add_choices(bool long_mode);
   bool make_piece(Random& random, bool long_mode, Piece& piece, Op& op) const;
-  void fill_registers(Random& random, Sequence& sequence) const;
 
   GeneratorOptions options_;
   std::vector<Choice> by_mode_[2];  // 32-bit, 64-bit code

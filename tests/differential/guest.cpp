@@ -12,6 +12,7 @@ constexpr unsigned kMaxInstructions = 20'000;
 
 // Physical places.
 constexpr u64 kPml4 = 0x1000, kPdpt = 0x2000, kDirectory = 0x4000, kFirstTable = 0x6000;
+constexpr u64 kDataTable = kFirstTable + 0x1000;  // of the second part that is mapped
 constexpr u64 kCodePhysical = 0x20000, kDataPhysical = 0x30000, kConstantPhysical = 0x33000,
               kSystem = 0x40000;
 // The supervisor's pages: handlers, stack, tables.
@@ -33,9 +34,13 @@ class NoPorts final : public PortSpace {
   void port_out(u16, u32, unsigned) override {}
 };
 
-class NoInterrupts final : public InterruptUnit {
+class OneInterrupt final : public InterruptUnit {
  public:
-  Acknowledged acknowledge() override { return {}; }
+  Acknowledged acknowledge() override {
+    pins->set_intr(false);
+    return {Guest::kInterruptVector, 0};
+  }
+  CpuPins* pins = nullptr;
   u8 cr8() const override { return 0; }
   void set_cr8(u8) override {}
   bool read_msr(u32, u64&) override { return false; }
@@ -63,7 +68,7 @@ struct Guest::Parts {
   PhysicalMemory memory{ram, kRamSize};
   BlockCache blocks{memory};
   NoPorts ports;
-  NoInterrupts unit;
+  OneInterrupt unit;
   CpuModel cpu_model;
   Cpu cpu{Cpu::Wiring{clock, trace, memory, ports, blocks, cpu_model, 0, 1}};
 };
@@ -73,6 +78,7 @@ Guest::Guest(const CpuModel& model) : parts_(std::make_unique<Parts>(model)) {
   p.memory.on_code_write([&p](u64 address, u64 size) { p.blocks.invalidate(address, size); });
   p.memory.on_first_code([&p](u64 page) { p.cpu.drop_write_tags(page); });
   p.cpu.attach(p.unit);
+  p.unit.pins = &p.cpu;
   p.cpu.reset();
   build_tables();
   build_state();
@@ -163,7 +169,7 @@ void Guest::load_registers(const Sequence& sequence) {
   parts_->cpu.update_mode();
 }
 
-Outcome Guest::read_outcome(const Sequence& sequence, std::size_t code_size) const {
+Outcome Guest::outcome(const Sequence& sequence, std::size_t code_size) const {
   const CpuState& s = parts_->cpu.state;
   Outcome outcome;
   std::memcpy(outcome.registers.gpr, s.gpr, sizeof outcome.registers.gpr);
@@ -187,24 +193,77 @@ Outcome Guest::read_outcome(const Sequence& sequence, std::size_t code_size) con
   return outcome;
 }
 
-Outcome Guest::run(const Sequence& sequence, const std::vector<u8>& code, Memory& memory) {
-  Parts& p = *parts_;
+void Guest::place(u64 address, std::span<const u8> code) {
   u8 bytes[kCodeSize];
   std::memcpy(bytes, code.data(), code.size());
   bytes[code.size()] = kInt3;
-  p.memory.write_ram(kCodePhysical + (sequence.start - kCodeBase), bytes, code.size() + 1);
-  std::memcpy(p.ram + kDataPhysical, memory.bytes, kDataSize);
-  std::memcpy(p.ram + kConstantPhysical, memory.bytes, kConstantSize);
+  parts_->memory.write_ram(kCodePhysical + (address - kCodeBase), bytes, code.size() + 1);
+}
+
+void Guest::clear(u64 address, std::size_t code_size) {
+  const u8 bytes[kCodeSize] = {};
+  parts_->memory.write_ram(kCodePhysical + (address - kCodeBase), bytes, code_size + kTailSize);
+}
+
+void Guest::start(const Sequence& sequence, const Memory& memory) {
+  std::memcpy(data(), memory.bytes, kDataSize);
+  std::memcpy(parts_->ram + kConstantPhysical, memory.bytes, kConstantSize);
   load_registers(sequence);
+}
+
+void Guest::go() {
+  Parts& p = *parts_;
   const u64 start = p.clock.instructions();
   while (!p.cpu.halted() && p.clock.instructions() - start < kMaxInstructions) {
     p.cpu.run(kMaxInstructions);
     if (p.cpu.take_request() != CpuRequest::kNone) break;
   }
-  std::memcpy(memory.bytes, p.ram + kDataPhysical, kDataSize);
-  std::memset(bytes, 0, code.size() + kTailSize);
-  p.memory.write_ram(kCodePhysical + (sequence.start - kCodeBase), bytes, code.size() + kTailSize);
-  return read_outcome(sequence, code.size());
+}
+
+Outcome Guest::run(const Sequence& sequence, const std::vector<u8>& code, Memory& memory) {
+  place(sequence.start, code);
+  start(sequence, memory);
+  go();
+  std::memcpy(memory.bytes, data(), kDataSize);
+  clear(sequence.start, code.size());
+  return outcome(sequence, code.size());
+}
+
+Cpu& Guest::cpu() {
+  return parts_->cpu;
+}
+
+Clock& Guest::clock() {
+  return parts_->clock;
+}
+
+BlockCache& Guest::blocks() {
+  return parts_->blocks;
+}
+
+u8* Guest::data() {
+  return parts_->ram + kDataPhysical;
+}
+
+std::span<const u8> Guest::ram() const {
+  return parts_->ram;
+}
+
+void Guest::clear_used_bits() {
+  for (u64 at = 0; at < kDataSize; at += kPageSize) {
+    const u64 entry = kDataTable + 8 * (((kDataBase + at) >> kPageShift) & 511);
+    put(entry, (kDataPhysical + at) | kPresent | kUser | kWritable | kNoExecute);
+  }
+  parts_->cpu.flush_tlb(true);
+}
+
+void Guest::map_device(MmioDevice& device) {
+  constexpr u64 kDevice = 0xFF000000;
+  Parts& p = *parts_;
+  ASSERT(p.memory.map_mmio(kDevice, kPageSize, device, "device").ok());
+  put(kDataTable + 8 * ((kConstantBase >> kPageShift) & 511),
+      kDevice | kPresent | kUsedBits | kUser | kWritable | kNoExecute);
+  p.cpu.flush_tlb(true);
 }
 
 namespace {
