@@ -13,8 +13,18 @@ StringSpan string_span(Cpu& cpu, u8 segment, u64 offset, u64 offset_mask, bool w
     linear = (offset + s.seg[segment].base) & cpu.linear_mask();
   }
   const TlbEntry& entry = cpu.tlb_entries()[Tlb::index_of(linear)];
-  const u64 in_page = linear - (write ? entry.tag_write : entry.tag_read);
-  if (in_page > kPageSize - size) return {};
+  const auto place_in_page = [&] { return linear - (write ? entry.tag_write : entry.tag_read); };
+  u64 in_page = place_in_page();
+  if (in_page > kPageSize - size) {
+    // Source and target may share a TLB slot, so each span fills it for itself. What fails here fails again
+    // in the ordinary path.
+    u64 ignored;
+    const bool filled = (linear & kPageMask) <= kPageSize - size &&
+                        (write ? cpu.probe_write(linear, size, false, cpu.data_mode())
+                               : cpu.read_slow(linear, &ignored, size, false, cpu.data_mode()));
+    in_page = place_in_page();
+    if (!filled || in_page > kPageSize - size) return {};
+  }
   u64 bytes_on = kPageSize - in_page;
   u64 offsets_on = offset_mask - offset;  // one less than the bytes before the offset wraps
   if (runs_backward(s)) {
