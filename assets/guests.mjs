@@ -29,6 +29,16 @@ export function discPath(name) {
   return cachePath("parts", name, `${name}.iso`);
 }
 
+/** Files of the systems that `npm run setup systems` makes: debian/disk.img. */
+export function systemPath(...names) {
+  return cachePath("systems", ...names);
+}
+
+/** linux, initrd.gz of debian-installer. */
+export function installerPath(name) {
+  return cachePath("parts", "installer", name);
+}
+
 /** bios.bin, bios-256k.bin (SeaBIOS), vgabios-stdvga.bin. */
 export function firmwarePath(name) {
   return cachePath("parts", "seabios", name);

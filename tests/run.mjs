@@ -74,8 +74,8 @@ function runSuite(suite, isLong) {
   return result;
 }
 
-async function prepare() {
-  await setup(["build", "guests", "npm", "test"]);
+async function prepare(isLong) {
+  await setup(["build", "guests", "npm", "test", ...(isLong ? ["systems"] : [])]);
   await build("asan");
   await build("native");
   await build("wasm");
@@ -88,7 +88,7 @@ await runMain(async () => {
   const known = allSuites(isLong);
   const unknown = chosen.find((name) => !known.includes(name));
   if (unknown) throw new SetupError(`no suite ${unknown}; there are: ${known.join(" ")}`);
-  await prepare();
+  await prepare(isLong);
   const results = (chosen.length > 0 ? chosen : known).map((suite) => runSuite(suite, isLong));
   const sum = (key) => results.reduce((total, result) => total + result[key], 0);
   process.stdout.write(`\n${sum("passed")} passed, ${sum("failed")} failed\n`);
