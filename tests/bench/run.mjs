@@ -9,6 +9,7 @@ import { findGuest } from "../../assets/guests.mjs";
 import { build } from "../../assets/setup/build.mjs";
 import { SetupError, runMain, writeAtomic } from "../../assets/setup/cache.mjs";
 import { capture, findProgram, show } from "../../assets/setup/process.mjs";
+import { barLines } from "./bars.mjs";
 import { diskTable, measureDisks } from "./disk.mjs";
 import { interruptTable, measureInterrupts } from "./interrupts.mjs";
 import { measure } from "./measure.mjs";
@@ -81,6 +82,7 @@ await runMain(async () => {
   results.wrong = disagreements(rows);
   process.stdout.write(`CPU seconds, median (least..most) of ${rounds}\n\n${table(results.summaries)}`);
   process.stdout.write(`\nGeometric means of the ratios\n${classTable(results.classes)}`);
+  process.stdout.write(`\nBars\n${barLines(results.summaries, results.classes).join("\n")}\n`);
   if (options.withDisks) {
     results.disks = await measureDisks(options.command);
     process.stdout.write(`\nDisks\n${diskTable(results.disks)}`);
