@@ -1,5 +1,7 @@
 #include "core/cpu/cpu.h"
 
+#include <algorithm>
+
 #include "core/cpu/debug.h"
 #include "core/cpu/decode/op_info.h"
 #include "core/cpu/exec/dispatch.h"
@@ -38,12 +40,13 @@ Cpu::Cpu(const Wiring& wiring)
       ports(wiring.ports),
       model(wiring.model),
       index(wiring.index),
-      cpu_count(wiring.cpu_count),
+      package_cores(wiring.package_cores),
       blocks_(wiring.blocks),
       paging_features_{.physical_mask = wiring.model.physical_mask(),
                        .pse36 = wiring.model.has(Feature::PSE36),
                        .gib_pages = wiring.model.has(Feature::PDPE1GB)},
-      scratch_block_(std::make_unique<Block>()) {
+      scratch_block_(std::make_unique<Block>()),
+      tail_block_(std::make_unique<Block>()) {
   view.cpu = this;
   ASSERT(reinterpret_cast<u8*>(&view) == reinterpret_cast<u8*>(&state) + sizeof state);
   scratch_block_->first = scratch_block_->entry = scratch_;
@@ -178,19 +181,31 @@ void Cpu::run_blocks() {
     return;
   }
   switch (Interpreter::run(*this, block)) {
-    case Interpreter::End::kBudget:
-      while (state.budget > 0 && !leave_ && !halted() && !has_events()) {
-        const u64 epoch = clock.epoch();
-        step();
-        if (clock.epoch() != epoch) break;
-      }
-      break;
+    case Interpreter::End::kBudget: run_tail(); break;
     case Interpreter::End::kNoBlock:
       if (interruption_ == Interruption::kFault) deliver_fault();
       break;
     case Interpreter::End::kLeave:
     case Interpreter::End::kInterrupted: break;
   }
+}
+
+// The budget does not reach the end of the block at RIP: as much of it as fits.
+void Cpu::run_tail() {
+  if (state.budget <= 0) return;
+  const Block* block = find_block();
+  if (block == nullptr) return step();
+  const unsigned count = static_cast<unsigned>(std::min<i64>(state.budget, block->count));
+  std::copy_n(block->first, count, tail_);
+  tail_[count] = closing_instruction(tail_[count - 1], true);
+  *tail_block_ = Block{.physical = block->physical,
+                       .second_page = block->second_page,
+                       .mode = block->mode,
+                       .count = static_cast<u16>(count),
+                       .bytes = tail_[count].offset,
+                       .first = tail_,
+                       .entry = tail_};
+  Interpreter::run(*this, tail_block_.get());
 }
 
 // An instruction breakpoint is a fault: RF holds it back for the instruction that the handler returns to.

@@ -48,8 +48,8 @@ class Cpu final : public CpuPins, public Saveable {
     PortSpace& ports;
     BlockCache& blocks;
     const CpuModel& model;
-    unsigned index;  // 0 = bootstrap processor
-    unsigned cpu_count;
+    unsigned index;          // 0 = bootstrap processor
+    unsigned package_cores;  // CPUID shows packages of so many CPUs
   };
   explicit Cpu(const Wiring& wiring);
   ~Cpu() override;
@@ -192,7 +192,7 @@ class Cpu final : public CpuPins, public Saveable {
   PortSpace& ports;
   const CpuModel& model;
   const unsigned index;
-  const unsigned cpu_count;
+  const unsigned package_cores;
   InterruptUnit& unit() { return *unit_; }
 
   // Asks for slow mode: the instruction is run again, alone, with access to everything. Returns false.
@@ -221,6 +221,7 @@ class Cpu final : public CpuPins, public Saveable {
   bool virtual_interrupt_due() const;
   void step();
   void run_blocks();
+  void run_tail();
   void handle_interruption(const Instruction& in);
   bool step_trap_due(bool trap_flag_before) const;
   bool at_code_breakpoint(u64 linear);
@@ -268,6 +269,8 @@ class Cpu final : public CpuPins, public Saveable {
   const Block* block_ = nullptr;
   Instruction scratch_[2];  // the instruction that step() runs, and its closing pseudo-instruction
   std::unique_ptr<Block> scratch_block_;
+  Instruction tail_[kMaxBlockInstructions + 1];  // what run_tail() runs
+  std::unique_ptr<Block> tail_block_;
   bool slow_mode_ = false;
   bool slow_completed_ = false;  // the instruction that run_slow() ran retired
   unsigned deliveries_ = 0;      // since an instruction last retired

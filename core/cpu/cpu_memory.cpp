@@ -134,18 +134,19 @@ void Cpu::fill_entry(u64 linear, AccessMode mode, const Translation& found) {
   const u64 physical = page_of(found.physical);
   u8* host = memory.readable_page(physical);
   if (host == nullptr || page_watched(linear)) return;
-  const unsigned slot = Tlb::index_of(linear);
-  TlbEntry& entry = tlb_.data(mode)[slot];
-  entry.tag_read = page_of(linear);
-  entry.physical = physical;
-  entry.addend = reinterpret_cast<std::uintptr_t>(host) - static_cast<std::uintptr_t>(page_of(linear));
-  entry.write_allowed = found.writable ? 1 : 0;
-  entry.global = found.global ? 1 : 0;
-  entry.page_shift = found.page_shift;
-  if (found.page_shift != kPageShift) tlb_.note_large_page(linear, found.page_shift);
   const bool direct =
       found.writable && memory.writable_page(physical) == host && memory.code_bits(physical) == 0;
-  entry.tag_write = direct ? page_of(linear) : Tlb::absent_tag(slot);
+  const u64 tag = page_of(linear);
+  tlb_.fill(mode, linear,
+            TlbEntry{.tag_read = tag,
+                     .tag_write = direct ? tag : Tlb::absent_tag(Tlb::index_of(linear)),
+                     .physical = physical,
+                     .addend = reinterpret_cast<std::uintptr_t>(host) - static_cast<std::uintptr_t>(tag),
+                     .write_allowed = static_cast<u8>(found.writable ? 1 : 0),
+                     .global = static_cast<u8>(found.global ? 1 : 0),
+                     .page_shift = found.page_shift,
+                     .listed = 1});
+  if (found.page_shift != kPageShift) tlb_.note_large_page(linear, found.page_shift);
 }
 
 // Physical address of a canonical linear address; fills the TLB. False: #PF raised.
@@ -317,7 +318,7 @@ bool Cpu::fetch_address(u64& linear) {
 
 bool Cpu::translate_fetch(u64 linear, u64& physical) {
   const bool user = state.cpl == 3;
-  FetchEntry& entry = tlb_.fetch(user, linear);
+  const FetchEntry& entry = tlb_.fetch(user, linear);
   if (entry.tag == page_of(linear)) {
     physical = entry.physical | (linear & kPageMask);
     return true;
@@ -327,11 +328,12 @@ bool Cpu::translate_fetch(u64 linear, u64& physical) {
                                  {.linear = linear, .type = AccessType::kFetch, .mode = mode});
   if (!found.ok) return raise_page_fault(linear, found.error_code);
   physical = memory.gate(found.physical);
-  if (entry.tag != Tlb::absent_tag(Tlb::index_of(linear))) tlb_.fetch_changed();
-  entry = FetchEntry{.tag = page_of(linear),
-                     .physical = page_of(physical),
-                     .global = static_cast<u8>(found.global ? 1 : 0),
-                     .page_shift = found.page_shift};
+  tlb_.fill_fetch(user, linear,
+                  FetchEntry{.tag = page_of(linear),
+                             .physical = page_of(physical),
+                             .global = static_cast<u8>(found.global ? 1 : 0),
+                             .page_shift = found.page_shift,
+                             .listed = 1});
   if (found.page_shift != kPageShift) tlb_.note_large_page(linear, found.page_shift);
   return true;
 }

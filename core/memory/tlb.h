@@ -23,6 +23,7 @@ struct TlbEntry {
   u8 write_allowed;       // paging lets this mode write (tag_write may still be absent because of code)
   u8 global;
   u8 page_shift;  // log2 of the size of the page in the page tables
+  u8 listed;      // its slot is in TlbTable::used
 };
 
 struct FetchEntry {
@@ -30,12 +31,30 @@ struct FetchEntry {
   u64 physical;
   u8 global;
   u8 page_shift;
+  u8 listed;
+};
+
+// Slots, and which of them have been filled since the last flush: a guest switches address spaces far more
+// often than it fills them all.
+template <class Entry, unsigned kCount>
+struct TlbTable {
+  std::array<Entry, kCount> entries;
+  std::array<u16, kCount> used;
+  unsigned used_count = 0;
+
+  Entry& fill(unsigned index, const Entry& entry) {
+    Entry& slot = entries[index];
+    if (slot.listed == 0) used[used_count++] = static_cast<u16>(index);
+    slot = entry;
+    slot.listed = 1;
+    return slot;
+  }
 };
 
 class Tlb {
  public:
-  static constexpr unsigned kDataEntries = 256;
-  static constexpr unsigned kFetchEntries = 256;
+  static constexpr unsigned kDataEntries = 4096;
+  static constexpr unsigned kFetchEntries = 4096;
 
   Tlb();
   static constexpr unsigned index_of(u64 linear) {
@@ -44,11 +63,15 @@ class Tlb {
   // A tag that no address with index `index` can match.
   static constexpr u64 absent_tag(unsigned index) { return static_cast<u64>(index ^ 1) << kPageShift; }
 
-  TlbEntry* data(AccessMode mode) { return data_[static_cast<unsigned>(mode)].data(); }
+  TlbEntry* data(AccessMode mode) { return table(mode).entries.data(); }
   // A table in which everything is absent: for modes in which every access must be checked (alignment
   // checking).
   TlbEntry* absent() { return absent_.data(); }
-  FetchEntry& fetch(bool user, u64 linear) { return fetch_[user ? 1 : 0][index_of(linear)]; }
+  FetchEntry& fetch(bool user, u64 linear) { return fetch_[user ? 1 : 0].entries[index_of(linear)]; }
+  TlbEntry& fill(AccessMode mode, u64 linear, const TlbEntry& entry) {
+    return table(mode).fill(index_of(linear), entry);
+  }
+  void fill_fetch(bool user, u64 linear, const FetchEntry& entry);
 
   void flush_all();
   void flush_non_global();
@@ -73,7 +96,11 @@ class Tlb {
   void fetch_changed() { ++fetch_generation_; }
 
  private:
-  std::array<std::array<TlbEntry, kDataEntries>, kAccessModes> data_;
+  using DataTable = TlbTable<TlbEntry, kDataEntries>;
+  using FetchTable = TlbTable<FetchEntry, kFetchEntries>;
+  DataTable& table(AccessMode mode) { return data_[static_cast<unsigned>(mode)]; }
+
+  std::array<DataTable, kAccessModes> data_;
   std::array<TlbEntry, kDataEntries> absent_;
   // Which parts of the address space may have entries of large pages, so that flush_page() rarely has to
   // look.
@@ -82,8 +109,12 @@ class Tlb {
     return (static_cast<unsigned>(linear >> page_shift) + page_shift) & (kRegionSlots - 1);
   }
   bool may_be_large(u64 linear) const;
+  template <class Table, class Put>
+  static void save_table(StateWriter& out, const Table& table, Put put);
+  bool load_data(StateReader& in, PhysicalMemory& memory, DataTable& table);
+  bool load_fetch(StateReader& in, FetchTable& table);
   std::array<bool, kRegionSlots> large_regions_{};
-  std::array<std::array<FetchEntry, kFetchEntries>, 2> fetch_;
+  std::array<FetchTable, 2> fetch_;
   u64 fetch_generation_ = 1;
 };
 

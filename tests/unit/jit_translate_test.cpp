@@ -61,7 +61,7 @@ struct ProgramRegion {
 
 // The memory that a generated function sees: CpuState with its view, a TLB for the data area, the data.
 struct World {
-  static constexpr u32 kState = 0x1000, kTlb = 0x4000, kArea = 0x10000;
+  static constexpr u32 kState = 0x1000, kTlb = 0x4000, kArea = 0x40000;
   std::vector<u8> memory = std::vector<u8>(kArea + RandomCode::kDataSize);
 
   CpuState& state() { return *reinterpret_cast<CpuState*>(memory.data() + kState); }
