@@ -11,6 +11,12 @@ namespace {
 
 constexpr unsigned kMostInvalidations = 6;  // of a page that still raise the threshold of its code
 
+constexpr const char* kOpNames[] = {
+#define OP(name, ...) #name,
+#include "core/cpu/decode/ops.inc"
+#undef OP
+};
+
 std::string json_number(const char* name, u64 value) {
   return "\"" + std::string(name) + "\":" + std::to_string(value);
 }
@@ -56,7 +62,8 @@ Jit::Jit(ModuleHost& host, BlockCache& blocks, const CpuModel& model, const JitO
       model_(model),
       options_(options),
       cache_(host),
-      front_(kFrontEntries, nullptr) {}
+      front_(kFrontEntries, nullptr),
+      interpreted_ops_(static_cast<std::size_t>(Op::kCount), 0) {}
 
 Jit::~Jit() = default;
 
@@ -122,6 +129,7 @@ void Jit::make_room() {
 
 void Jit::compile_waiting() {
   make_room();
+  const double begin = host_.milliseconds();
   std::vector<Region*> regions;
   std::vector<u8> bytes;
   compile_regions(waiting_, model_, regions, bytes);
@@ -132,11 +140,16 @@ void Jit::compile_waiting() {
   waiting_.clear();
   if (regions.empty()) return;
   const std::vector<u32> slots = cache_.take_slots(static_cast<u32>(regions.size()));
+  const double translated = host_.milliseconds();
   if (slots.empty() || !host_.install(bytes, slots)) {
     refusal_ = "the host does not let the engine make WebAssembly modules; the interpreter does everything";
     cache_.flush();
     return;
   }
+  const double end = host_.milliseconds();
+  counters_.translate_milliseconds += translated - begin;
+  counters_.install_milliseconds += end - translated;
+  counters_.longest_milliseconds = std::max(counters_.longest_milliseconds, end - begin);
   cache_.installed(regions, slots, static_cast<u32>(bytes.size()));
   ++counters_.modules;
   counters_.regions += regions.size();
@@ -231,7 +244,9 @@ GeneratedEnd Jit::run(Cpu& cpu, Block& first) {
         s.budget += region.copies[number].count;
         s.rip = cpu.wrap_rip(region.rip_of(entry_rip, number, 0));
         return {GeneratedEnd::Then::kBudget};
-      case GeneratedExit::kInterpret: return at_instruction(cpu, region, entry_rip, number, index);
+      case GeneratedExit::kInterpret:
+        ++interpreted_ops_[static_cast<u16>(region.copies[number].first[index].op)];
+        return at_instruction(cpu, region, entry_rip, number, index);
       case GeneratedExit::kInterrupted: {
         GeneratedEnd end = at_instruction(cpu, region, entry_rip, number, index);
         end.then = GeneratedEnd::Then::kInterrupted;
@@ -240,7 +255,10 @@ GeneratedEnd Jit::run(Cpu& cpu, Block& first) {
       case GeneratedExit::kLeave: return {GeneratedEnd::Then::kLeave};
     }
     if (block == nullptr) return {GeneratedEnd::Then::kNoBlock};
-    if (block->region == nullptr) return {GeneratedEnd::Then::kEnter, block};
+    if (block->region == nullptr) {
+      ++counters_.to_interpreter;
+      return {GeneratedEnd::Then::kEnter, block};
+    }
   }
 }
 
@@ -262,13 +280,33 @@ std::string Jit::statistics() const {
   add("flushes", flushes_);
   add("reattached", counters_.reattached);
   add("lookups", counters_.lookups);
+  add("translate_us", static_cast<u64>(1000 * counters_.translate_milliseconds));
+  add("install_us", static_cast<u64>(1000 * counters_.install_milliseconds));
+  add("longest_compile_us", static_cast<u64>(1000 * counters_.longest_milliseconds));
   text += ",\"exits\":{" + json_number("next", exits(GeneratedExit::kNext));
   add("edge", exits(GeneratedExit::kEdge));
   add("budget", exits(GeneratedExit::kBudget));
   add("interpret", exits(GeneratedExit::kInterpret));
   add("interrupted", exits(GeneratedExit::kInterrupted));
   add("leave", exits(GeneratedExit::kLeave));
-  return text + "}}";
+  add("to_interpreter", counters_.to_interpreter);
+  return text + "},\"interpreted_operations\":{" + interpreted_operations() + "}}";
+}
+
+// The operations that generated code left to the interpreter most often.
+std::string Jit::interpreted_operations() const {
+  constexpr std::size_t kMost = 24;
+  std::vector<std::pair<u64, std::size_t>> counts;
+  for (std::size_t op = 0; op < interpreted_ops_.size(); ++op) {
+    if (interpreted_ops_[op] > 0) counts.emplace_back(interpreted_ops_[op], op);
+  }
+  std::sort(counts.rbegin(), counts.rend());
+  counts.resize(std::min(counts.size(), kMost));
+  std::string text;
+  for (const auto& [count, op] : counts) {
+    text += (text.empty() ? "" : ",") + json_number(kOpNames[op], count);
+  }
+  return text;
 }
 
 }  // namespace lapwing

@@ -52,6 +52,7 @@ class Jit final : public GeneratedCode {
   static bool is_valid(const Cpu& cpu, const Block* block);
   void compile_waiting();
   void make_room();
+  std::string interpreted_operations() const;
   u32 enter(const Region& region, CpuState& state);
 
   static constexpr unsigned kFrontEntries = 4096;
@@ -80,7 +81,7 @@ class Jit final : public GeneratedCode {
   static constexpr unsigned kExitKinds = 6;
   struct Counters {
     u64 exits[kExitKinds] = {};
-    u64 entries = 0;
+    u64 to_interpreter = 0;  // edge and next exits to blocks without generated code
     u64 hot = 0;
     u64 refused = 0;
     u64 modules = 0;
@@ -92,7 +93,12 @@ class Jit final : public GeneratedCode {
     u64 reattached = 0;
     u64 lookups = 0;
     u64 generated_instructions = 0;
+    double translate_milliseconds = 0;
+    double install_milliseconds = 0;
+    double longest_milliseconds = 0;
   } counters_;
+  // Instructions left to the interpreter, by operation.
+  std::vector<u64> interpreted_ops_;
 };
 
 }  // namespace lapwing

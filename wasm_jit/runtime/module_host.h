@@ -19,6 +19,8 @@ class ModuleHost {
   virtual void release(std::span<const u32> slots) = 0;
   // Makes the table longer; the first of `count` new slots, 0 when it cannot.
   virtual u32 grow_table(u32 count) = 0;
+  // Host time in milliseconds: for statistics alone.
+  virtual double milliseconds() = 0;
   // Calls the function in a slot. In the engine itself this is one indirect call.
   virtual u32 call(u32 slot, CpuState& state) = 0;
 };

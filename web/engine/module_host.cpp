@@ -10,6 +10,7 @@ namespace lapwing {
 LAPWING_HOST(module_install)
 u32 module_install(const u8* bytes, u32 size, const u32* slots, u32 count);
 LAPWING_HOST(module_release) void module_release(const u32* slots, u32 count);
+LAPWING_HOST(module_milliseconds) double module_milliseconds();
 LAPWING_HOST(table_grow) u32 table_grow(u32 count);
 
 bool WasmModuleHost::install(std::span<const u8> bytes, std::span<const u32> slots) {
@@ -23,6 +24,10 @@ void WasmModuleHost::release(std::span<const u32> slots) {
 
 u32 WasmModuleHost::grow_table(u32 count) {
   return table_grow(count);
+}
+
+double WasmModuleHost::milliseconds() {
+  return module_milliseconds();
 }
 
 u32 WasmModuleHost::call(u32 slot, CpuState& state) {

@@ -11,6 +11,7 @@ class WasmModuleHost final : public ModuleHost {
   bool install(std::span<const u8> bytes, std::span<const u32> slots) override;
   void release(std::span<const u32> slots) override;
   u32 grow_table(u32 count) override;
+  double milliseconds() override;
   u32 call(u32 slot, CpuState& state) override;
 };
 

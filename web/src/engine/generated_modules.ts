@@ -40,6 +40,7 @@ export class GeneratedModules {
       module_release: (slots: number, count: number): void => {
         for (const slot of this.#slots(slots, count)) this.#table!.set(slot, null);
       },
+      module_milliseconds: () => performance.now(),
       table_grow: (count: number): number => {
         try {
           return this.#table!.grow(count);
