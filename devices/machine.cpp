@@ -14,34 +14,37 @@ constexpr double kSlowestNsPerInstruction = 1000.0;
 
 }  // namespace
 
-void Machine::PinRelay::tell() {
+void Machine::PinRelay::call() {
   Machine& m = machine_;
-  if (m.executing_ && m.cpus_[m.current_].get() != &cpu_) m.cpus_[m.current_]->request_leave();
+  Cpu& current = *m.cpus_[m.turns_.current()];
+  if (m.executing_ && &current == &cpu_) return;
+  m.turns_.call(cpu_.index);
+  if (m.executing_) current.request_leave();
 }
 
 void Machine::PinRelay::set_intr(bool level) {
   cpu_.set_intr(level);
-  if (level) tell();
+  if (level) call();
 }
 
 void Machine::PinRelay::nmi(CauseId cause) {
   cpu_.nmi(cause);
-  tell();
+  call();
 }
 
 void Machine::PinRelay::smi(CauseId cause) {
   cpu_.smi(cause);
-  tell();
+  call();
 }
 
 void Machine::PinRelay::init(CauseId cause) {
   cpu_.init(cause);
-  tell();
+  call();
 }
 
 void Machine::PinRelay::sipi(u8 vector, CauseId cause) {
   cpu_.sipi(vector, cause);
-  tell();
+  call();
 }
 
 Machine::Machine(MachineConfig config, u8* ram, DiskHost* disks)
@@ -49,7 +52,8 @@ Machine::Machine(MachineConfig config, u8* ram, DiskHost* disks)
       trace_(clock_),
       disks_(disks),
       memory_(ram, config_.memory),
-      blocks_(memory_) {}
+      blocks_(memory_),
+      turns_(config_.cpus) {}
 
 Machine::~Machine() = default;
 
@@ -136,51 +140,39 @@ std::optional<Stop> Machine::reboot(Stop reason) {
 
 // Decides whose turn it is; false when no CPU can run.
 bool Machine::choose_cpu() {
-  if (asleep_) return false;
-  const u32 count = cpu_count();
-  const bool current_goes_on = quantum_left_ > 0 && cpus_[current_]->runnable();
-  std::optional<u32> next;
-  for (u32 step = 1; step <= count && !next; ++step) {  // one that was woken
-    const u32 index = (current_ + step) % count;
-    if (index != current_ && cpus_[index]->halted() && cpus_[index]->runnable()) next = index;
-  }
-  if (!next && current_goes_on) return true;
-  for (u32 step = 1; step <= count && !next; ++step) {
-    const u32 index = (current_ + step) % count;
-    if (cpus_[index]->runnable()) next = index;
-  }
-  if (!next) return false;
-  current_ = *next;
-  quantum_left_ = kQuantum;
-  return true;
+  u32 halted = 0;
+  for (u32 index = 0; index < cpu_count(); ++index)
+    if (cpus_[index]->halted()) halted |= 1u << index;
+  return !asleep_ && turns_.choose(runnable_cpus(), halted);
+}
+
+u32 Machine::runnable_cpus() const {
+  u32 runnable = 0;
+  for (u32 index = 0; index < cpu_count(); ++index)
+    if (cpus_[index]->runnable()) runnable |= 1u << index;
+  return runnable;
 }
 
 // Instructions until something other than the CPU itself has to happen.
 u64 Machine::budget(u64 end) const {
-  u64 count = std::min(end - clock_.instructions(), quantum_left_);
+  u64 count = std::min(end - clock_.instructions(), turns_.left());
   count = std::min(count, clock_.instructions_until(clock_.next_deadline()));
   if (const Position* next = next_replay_position()) {
     count = std::min(count, next->instructions - clock_.instructions());
-  }
-  // Others that were woken at the same moment follow at once, wherever the host cuts the run.
-  for (u32 index = 0; index < cpu_count(); ++index) {
-    const Cpu& cpu = *cpus_[index];
-    if (index != current_ && cpu.halted() && cpu.runnable()) count = std::min<u64>(count, 1);
   }
   return count;
 }
 
 // Runs the current CPU for at most `limit` instructions; false when it retired none.
 bool Machine::run_current(u64 limit) {
-  Cpu& cpu = *cpus_[current_];
+  Cpu& cpu = *cpus_[turns_.current()];
   const u64 before = clock_.instructions();
   executing_ = true;
   cpu.run(limit);
   executing_ = false;
   trace_.set_executing(kNoCpu, 0);
   const u64 used = clock_.instructions() - before;
-  quantum_left_ -= std::min(used, quantum_left_);
-  if (cpu.yielded() || cpu.halted()) quantum_left_ = 0;
+  turns_.ran(used, cpu.yielded() || cpu.halted());
   return used > 0;
 }
 
@@ -214,9 +206,7 @@ Stop Machine::run(u64 max_instructions, u64 halt_limit_ns) {
       continue;
     }
     // Whose turn it is, is decided when it begins, not when the host stops before it.
-    const bool can_run =
-        std::any_of(cpus_.begin(), cpus_.end(), [](const auto& cpu) { return cpu->runnable(); });
-    if (can_run && clock_.instructions() == end) return Stop::kPatience;
+    if (runnable_cpus() != 0 && clock_.instructions() == end) return Stop::kPatience;
     if (!choose_cpu()) {
       if (const auto stop = idle(halt_limit_ns)) return *stop;
       ++idle_rounds;
@@ -268,9 +258,7 @@ Result<void> Machine::set_rate(double ns_per_instruction) {
 }
 
 void Machine::advance(u64 ns) {
-  const bool halted =
-      std::none_of(cpus_.begin(), cpus_.end(), [](const auto& cpu) { return cpu->runnable(); });
-  if (!halted || replaying()) return;
+  if (runnable_cpus() != 0 || replaying()) return;
   const u64 now = clock_.now_ns();
   const u64 target = std::min(ns, clock_.next_deadline());
   if (target <= now) return;

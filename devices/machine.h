@@ -1,10 +1,8 @@
 // The machine: CPUs, memory, clock and the PC's board, and the loop that runs them. One thread, no globals; a
 // Machine owns everything it uses except the RAM bytes, which its host allocates.
 //
-// run() is deterministic: where it returns is invisible to the guest. CPUs take turns of kQuantum
-// instructions; a turn ends early at HLT and PAUSE; a halted CPU that has become runnable runs next. Timers
-// fire at the exact instruction. Inputs are applied between run() calls, or by replay at the recorded
-// position.
+// run() is deterministic: where it returns is invisible to the guest. CPUs take turns (turns.h). Timers fire
+// at the exact instruction. Inputs are applied between run() calls, or by replay at the recorded position.
 #pragma once
 
 #include <deque>
@@ -25,6 +23,7 @@
 #include "devices/firmware/memory_map.h"
 #include "devices/machine_board.h"
 #include "devices/machine_config.h"
+#include "devices/turns.h"
 
 namespace lapwing {
 
@@ -52,8 +51,6 @@ struct MachineFile {
 
 class Machine final : private BoardHost {
  public:
-  static constexpr u64 kQuantum = 10'000;
-
   // `ram` has config.memory zeroed bytes, page-aligned, and outlives the machine.
   // `disks` keeps the bytes of its drives; a machine without drives needs none.
   // `video` likewise, for a machine with a VGA (StdVga::kMemorySize bytes); without it the machine makes its
@@ -119,8 +116,8 @@ class Machine final : private BoardHost {
   const MachineConfig& config() const { return config_; }
 
  private:
-  // What a CPU's local APIC drives. Another CPU that is told something may have to run next, so the executing
-  // one leaves its loop at the end of the instruction.
+  // What a CPU's local APIC drives. Another CPU that is told something runs next, so the executing one leaves
+  // its loop at the end of the instruction.
   class PinRelay final : public CpuPins {
    public:
     PinRelay(Machine& machine, Cpu& cpu) : machine_(machine), cpu_(cpu) {}
@@ -131,7 +128,7 @@ class Machine final : private BoardHost {
     void sipi(u8 vector, CauseId cause) override;
 
    private:
-    void tell();
+    void call();
     Machine& machine_;
     Cpu& cpu_;
   };
@@ -169,6 +166,7 @@ class Machine final : private BoardHost {
   void enter_real_mode(u16 segment, u16 offset);
   bool enter_warm_vector();
   bool choose_cpu();
+  u32 runnable_cpus() const;  // a bit each
   std::optional<Stop> idle(u64 halt_limit_ns);
   u64 budget(u64 end) const;
   bool run_current(u64 limit);
@@ -212,9 +210,7 @@ class Machine final : private BoardHost {
   std::deque<PinRelay> pins_;
   std::vector<std::unique_ptr<MachineFile>> files_;
 
-  // Place in the round (machine state).
-  u32 current_ = 0;
-  u64 quantum_left_ = kQuantum;
+  Turns turns_;
   bool executing_ = false;
 
   bool reset_requested_ = false;

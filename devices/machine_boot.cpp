@@ -62,8 +62,7 @@ Result<void> Machine::boot() {
     return Error{"a machine boots a kernel or a BIOS image, not both"};
   reset_requested_ = false;
   cpu_reset_requested_ = suspend_requested_ = wake_requested_ = asleep_ = false;
-  current_ = 0;
-  quantum_left_ = kQuantum;
+  turns_.reset();
   board_->reset();
   for (const auto& cpu : cpus_) cpu->reset();
   if (bios_.present()) return {};

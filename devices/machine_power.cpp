@@ -29,8 +29,7 @@ std::optional<Stop> Machine::reset_cpus(Stop reason) {
     cpus_[index]->init_reset();
     trace_.add(IrqEventKind::kInit, DeviceId::kCpu, {.cpu = static_cast<u8>(index)});
   }
-  current_ = 0;
-  quantum_left_ = kQuantum;
+  turns_.reset();
   if (bios_.present() || enter_warm_vector()) return std::nullopt;
   return reboot(reason);
 }
@@ -63,8 +62,7 @@ void Machine::suspend() {
   asleep_ = true;
   board_->suspend();
   for (const auto& cpu : cpus_) cpu->reset();
-  current_ = 0;
-  quantum_left_ = kQuantum;
+  turns_.reset();
 }
 
 // Ends the sleep when something asks for it. The CPUs were reset when the power went.

@@ -296,7 +296,7 @@ std::string Machine::irq_text() const {
 }
 
 std::string Machine::translations_text() {
-  const CpuState& s = cpus_[current_]->state;
+  const CpuState& s = cpus_[turns_.current()]->state;
   if ((s.cr0 & cr0::kPg) == 0) return "paging is off\n";
   const bool wide = (s.cr4 & cr4::kPae) != 0;
   PageTableLister lister(memory_, wide);
@@ -314,7 +314,7 @@ std::string Machine::translations_text() {
 bool Machine::read_memory(bool is_virtual, u64 address, u8* out, u64 size) {
   while (size > 0) {
     u64 physical = address;
-    if (is_virtual && !cpus_[current_]->probe_linear(address, physical)) return false;
+    if (is_virtual && !cpus_[turns_.current()]->probe_linear(address, physical)) return false;
     const u64 piece = std::min(size, kPageSize - (address & kPageMask));
     const u8* page = memory_.readable_page(physical);
     if (page == nullptr) return false;
@@ -365,7 +365,7 @@ Result<std::string> Machine::examine(std::string_view arguments, bool is_virtual
 Result<std::string> Machine::disassembly(std::string_view where, unsigned count, bool is_virtual) {
   u64 address = 0;
   if (!parse_number(where, address)) return Error{"give an address, such as 0x1000"};
-  const CpuState& s = cpus_[current_]->state;
+  const CpuState& s = cpus_[turns_.current()]->state;
   const u8 code_size = s.code64() ? 8 : s.seg[kCs].big() ? 4 : 2;
   std::string text;
   for (unsigned i = 0; i < count; ++i) {

@@ -7,7 +7,7 @@ namespace lapwing {
 
 namespace {
 
-constexpr u32 kSectionVersion = 1;
+constexpr u32 kSectionVersion = 2;
 constexpr char kSettings[] = "settings";
 constexpr char kLoop[] = "machine";
 constexpr char kRam[] = "memory";
@@ -69,20 +69,17 @@ std::vector<Machine::Section> Machine::sections() const {
 }
 
 void Machine::save_loop(StateWriter& out) const {
-  out.put_u32(current_);
-  out.put_u64(quantum_left_);
+  turns_.save(out);
   for (const bool flag :
        {asleep_, reset_requested_, cpu_reset_requested_, suspend_requested_, wake_requested_})
     out.put_bool(flag);
 }
 
 bool Machine::load_loop(StateReader& in) {
-  current_ = in.get_u32();
-  quantum_left_ = in.get_u64();
+  turns_.load(in);
   for (bool* flag :
        {&asleep_, &reset_requested_, &cpu_reset_requested_, &suspend_requested_, &wake_requested_})
     *flag = in.get_bool();
-  if (current_ >= cpu_count() || quantum_left_ > kQuantum) in.fail();
   return in.ok();
 }
 
