@@ -120,6 +120,7 @@ void Lowering::compute(Value v) {
       host_load(n.type, n.imm);
       break;
     case IrOp::kCondition: condition(n); break;
+    case IrOp::kCallHandler: call_handler(n); break;
     default: ASSERT(false);
   }
 }
@@ -151,7 +152,7 @@ void Lowering::root(u32 position) {
       value(n.arguments[0]);
       host_store(node(n.arguments[0]).type, 8, n.imm);
       break;
-    case IrOp::kCallHandler: call_handler(n); break;
+    case IrOp::kStoreFlags: flags_call(n); break;
     case IrOp::kGuestStore: guest_store(n); break;
     case IrOp::kHostStore:
       arguments(n);

@@ -93,13 +93,17 @@ void Lowering::simd(const Node& n) {
 }
 
 void Lowering::call_handler(const Node& n) {
-  set_exit(n.exit);
+  get(0);
+  get(budget_);
+  code_.memory(WasmOp::kI64Store, kStateLayout.budget);
   get(0);
   code_.i32_const(static_cast<u32>(n.imm));
   code_.i32_const(static_cast<u32>(n.imm_high));
   code_.op(WasmOp::kCall, static_cast<u32>(Callee::kCallHandler));
-  code_.op(WasmOp::kI32Eqz);
-  branch_to_exit_if();
+  // Repeated strings take from the budget.
+  get(0);
+  code_.memory(WasmOp::kI64Load, kStateLayout.budget);
+  set(budget_);
 }
 
 void Lowering::guest_load(const Node& n) {
@@ -165,14 +169,23 @@ void Lowering::fetch_check(const Node& n) {
 }
 
 void Lowering::condition(const Node& n) {
+  flag_arguments(n);
+  code_.i32_const(static_cast<u32>(n.imm));
+  code_.op(WasmOp::kCall, static_cast<u32>(Callee::kCondition));
+}
+
+void Lowering::flags_call(const Node& n) {
+  flag_arguments(n);
+  code_.op(WasmOp::kCall, static_cast<u32>(Callee::kStoreFlags));
+}
+
+void Lowering::flag_arguments(const Node& n) {
   get(0);
   for (unsigned i = 0; i < 5; ++i) {
     value(n.arguments[i]);
     const bool is_word = i >= 1 && i <= 3;
     if (is_word && !is_wide()) code_.op(WasmOp::kI64ExtendI32U);
   }
-  code_.i32_const(static_cast<u32>(n.imm));
-  code_.op(WasmOp::kCall, static_cast<u32>(Callee::kCondition));
 }
 
 }  // namespace lapwing::jit

@@ -57,6 +57,8 @@ class Lowering {
   void fetch_check(const Node& node);
   void budget(const Node& node);
   void condition(const Node& node);
+  void flags_call(const Node& node);
+  void flag_arguments(const Node& node);
   bool is_wide() const { return function_.word == Type::kI64; }
 
   const Function& function_;

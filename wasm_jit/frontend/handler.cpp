@@ -1,5 +1,7 @@
 // Instructions that generated code gives to their generic handlers: x87, MMX, and what SSE has no short form
 // for. They touch memory, x87 state, XMM registers and few general registers, neither time nor control flow.
+#include <initializer_list>
+
 #include "wasm_jit/frontend/families.h"
 
 namespace lapwing::jit {
@@ -23,14 +25,47 @@ void Translator::flags_in_memory() {
   cf_known_ = false;
 }
 
+void Translator::spill_flags() {
+  if (kind_known_ && kind_ == 0) return;
+  const Value flags[5] = {builder_.read(kVarFlagKind), builder_.read(kVarFlagA), builder_.read(kVarFlagB),
+                          builder_.read(kVarFlagR), builder_.read(kVarFlagC)};
+  builder_.store_flags(flags);
+  flags_in_memory();
+}
+
+void Translator::continue_behind(const Instruction& in) {
+  const BlockId elsewhere = add_block();
+  Builder leave(function_);
+  leave.start(function_.blocks[elsewhere]);
+  const Value rip = leave.load_state(Type::kI64, kStateLayout.rip);
+  function_.blocks[elsewhere].end = Terminator{
+      .kind = Terminator::Kind::kExitNext, .value = rip, .exit = exit_code(GeneratedExit::kNext, block_)};
+  const Value next = builder_.load_state(Type::kI64, kStateLayout.rip);
+  end_ = Terminator{.kind = Terminator::Kind::kBranch};
+  end_.value = builder_.binary(IrOp::kEq64, next, rip_value(next_delta(in)));
+  end_.targets[0] = edge(next_delta(in), 0);
+  end_.targets[1] = elsewhere;
+  end_.edge_exit[0] = exit_code(GeneratedExit::kEdge, block_, 0);
+  end_.edge_block[1] = elsewhere;
+  ended_ = true;
+}
+
 void Translator::call_handler(const Instruction& in) {
+  leave_unless(start_handler(in));
+}
+
+void Translator::leave_unless(Value completed) {
+  builder_.exit_if(builder_.unary(IrOp::kEqz32, completed),
+                   exit_code(GeneratedExit::kInterrupted, block_, instruction_));
+}
+
+Value Translator::start_handler(const Instruction& in) {
   if (!rip_slot_stored_) {
     builder_.store_state(kStateLayout.gpr + 8u * kRipSlot, rip_value(source_.blocks[block_].rip_delta));
     rip_slot_stored_ = true;
   }
-  builder_.call_handler(reinterpret_cast<std::uintptr_t>(source_.blocks[block_].block),
-                        reinterpret_cast<std::uintptr_t>(&in),
-                        exit_code(GeneratedExit::kInterrupted, block_, instruction_));
+  return builder_.call_handler(reinterpret_cast<std::uintptr_t>(source_.blocks[block_].block),
+                               reinterpret_cast<std::uintptr_t>(&in));
 }
 
 void Translator::check_sse() {
@@ -124,6 +159,66 @@ bool handler(Translator& t, const Instruction& in) {
   t.call_handler(in);
   for_each_register(in, operands, [&](Var var) { t.reload(var); });
   if (writes_flags(in.op)) t.flags_in_memory();
+  return true;
+}
+
+namespace {
+
+// General registers that a handler reads or writes besides the operands, and what it does with the flags.
+struct Touched {
+  u16 registers = 0;
+  bool flags = false;
+};
+
+constexpr u16 bits(std::initializer_list<Gpr> registers) {
+  unsigned mask = 0;
+  for (const Gpr reg : registers) mask |= 1u << reg;
+  return static_cast<u16>(mask);
+}
+
+Touched touched_by(Op op) {
+  switch (op) {
+    case Op::RDTSC: return {bits({kRax, kRdx})};
+    case Op::RDTSCP:
+    case Op::RDMSR:
+    case Op::XGETBV: return {bits({kRax, kRcx, kRdx})};
+    case Op::CPUID: return {bits({kRax, kRbx, kRcx, kRdx})};
+    case Op::CMPXCHG8B:
+    case Op::CMPXCHG16B: return {bits({kRax, kRbx, kRcx, kRdx}), true};
+    case Op::PUSHF: return {bits({kRsp}), true};
+    case Op::LAHF:
+    case Op::SAHF: return {bits({kRax}), true};
+    case Op::PUSH_SEG: return {bits({kRsp})};
+    case Op::ENTER: return {bits({kRsp, kRbp})};
+    case Op::PUSHA:
+    case Op::POPA: return {bits({kRax, kRcx, kRdx, kRbx, kRsp, kRbp, kRsi, kRdi})};
+    default: return {};
+  }
+}
+
+}  // namespace
+
+// System and other rare instructions that neither branch nor ask for the run loop.
+bool general_handler(Translator& t, const Instruction& in) {
+  Touched touched = touched_by(in.op);
+  u16 read = touched.registers;
+  const bool has_rm = in.op == Op::MOV_FROM_SEG || in.op == Op::CMPXCHG8B || in.op == Op::CMPXCHG16B;
+  if (has_rm && in.rm_is_memory()) {
+    if (in.base < 16) read = static_cast<u16>(read | 1u << in.base);
+    if (in.index < 16) read = static_cast<u16>(read | 1u << in.index);
+  } else if (has_rm) {
+    touched.registers = static_cast<u16>(touched.registers | 1u << (in.rm >> 3));
+    read = static_cast<u16>(read | touched.registers);
+  }
+  const auto for_each = [](u16 mask, auto action) {
+    for (Var var = 0; var < 16; ++var) {
+      if (bit_of(mask, var)) action(var);
+    }
+  };
+  for_each(read, [&](Var var) { t.spill(var); });
+  if (touched.flags) t.spill_flags();
+  t.call_handler(in);
+  for_each(touched.registers, [&](Var var) { t.reload(var); });
   return true;
 }
 

@@ -86,9 +86,16 @@ class Translator {
 
   // The generic handler of `in`, with the registers it reads in memory; and what it wrote, back.
   void call_handler(const Instruction& in);
+  // The same in two steps, for handlers that make progress before they are interrupted.
+  Value start_handler(const Instruction& in);
+  void leave_unless(Value completed);
   void spill(Var var);
   void reload(Var var);
   void flags_in_memory();
+  // What the handler of `in` sees and changes besides: the flags in memory.
+  void spill_flags();
+  // The handler has set RIP: on to the next instruction, or out of the region.
+  void continue_behind(const Instruction& in);
   // Leaves unless SSE instructions may execute; unless the fast forms of floating-point ones may.
   void check_sse();
   void check_mxcsr();

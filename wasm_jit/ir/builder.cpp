@@ -339,13 +339,21 @@ Value Builder::condition(unsigned code, const Value (&flags)[5]) {
   return append(n);
 }
 
-void Builder::call_handler(u64 block, u64 instruction, u32 exit) {
+void Builder::store_flags(const Value (&flags)[5]) {
+  Node n;
+  n.op = IrOp::kStoreFlags;
+  n.argument_count = 5;
+  for (unsigned i = 0; i < 5; ++i) n.arguments[i] = flags[i];
+  append(n);
+}
+
+Value Builder::call_handler(u64 block, u64 instruction) {
   Node n;
   n.op = IrOp::kCallHandler;
+  n.type = Type::kI32;
   n.imm = block;
   n.imm_high = instruction;
-  n.exit = exit;
-  append(n);
+  return append(n);
 }
 
 Value Builder::const128(u64 low, u64 high) {

@@ -44,7 +44,8 @@ class Builder {
   void budget(u32 count, u32 exit);
   void fetch_check(Value rip, u64 physical_page, u32 exit);
   Value condition(unsigned code, const Value (&flags)[5]);
-  void call_handler(u64 block, u64 instruction, u32 exit);
+  void store_flags(const Value (&flags)[5]);
+  Value call_handler(u64 block, u64 instruction);
 
   Value const128(u64 low, u64 high);
   // Up to three operands; kNoValue = none.
