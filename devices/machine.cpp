@@ -70,7 +70,7 @@ Result<void> Machine::build(u8* video) {
   std::vector<CpuPins*> pins;
   for (unsigned index = 0; index < config_.cpus; ++index) {
     const Cpu::Wiring wiring{clock_,  trace_,      memory_, board_->ports(),
-                             blocks_, config_.cpu, index,   config_.cpus};
+                             blocks_, config_.cpu, index,   config_.cores};
     cpus_.push_back(std::make_unique<Cpu>(wiring));
     cpus_.back()->state.random_state = config_.seed * kMaxCpus + index;
     pins.push_back(&pins_.emplace_back(*this, *cpus_.back()));

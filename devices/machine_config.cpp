@@ -183,6 +183,7 @@ Result<void> set_key(MachineConfig& config, Extras& extras, std::string_view key
   constexpr u64 kMax = ~0ull;
   if (key == "memory") return set_memory(config, value);
   if (key == "cpus") return set_small(key, value, 1, kMaxCpus, config.cpus);
+  if (key == "cores") return set_small(key, value, 1, kMaxCpus, config.cores);
   if (key == "clock") return set_choice(key, value, "virtual", "realtime", config.realtime);
   if (key == "rtc") return set_number(key, value, 0, kMax, config.rtc_seconds);
   if (key == "seed") return set_number(key, value, 0, kMax, config.seed);

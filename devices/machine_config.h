@@ -1,6 +1,7 @@
 // What a machine is built from: "key=value" lines, checked one by one, each error one sentence that names the
 // line.
 //   memory=BYTES      2 MiB to 2 GiB, a multiple of 4 KiB          cpus=N           1 to 8
+//   cores=N           CPUs of one package, as CPUID shows them (default 1)
 //   cpu=NAME[,+f,-f]  model and switches                           hv=kvm|none      KVM signature in CPUID
 //   clock=virtual|realtime   rtc=UNIX_SECONDS   seed=N             accel=interp|jit[,option=N...]   the
 //   engine apic=on|off   hpet=on|off   no_reboot=0|1                      serial=N         UARTs, 0 to 4
@@ -39,6 +40,7 @@ struct IsaDeviceConfig {
 struct MachineConfig {
   u64 memory = 128ull << 20;
   unsigned cpus = 1;
+  unsigned cores = 1;
   CpuModel cpu;
   bool realtime = false;
   u64 rtc_seconds = kDefaultRtcStart;

@@ -128,7 +128,7 @@ u8 Uart16550::interrupt_id() const {
 }
 
 void Uart16550::update_irq() {
-  irq_.set(interrupt_id() != iir::kNone && (modem_control_ & mcr::kOut2) != 0);
+  irq_.set(interrupt_id() != iir::kNone);
 }
 
 u32 Uart16550::port_read(u16 port, unsigned) {

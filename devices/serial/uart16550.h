@@ -1,8 +1,8 @@
 // UART 16550A: National Semiconductor PC16550D data sheet, "Registers" and "FIFO interrupt mode operation".
-// The interrupt output is gated by MCR.OUT2, as on every PC. Characters leave at once; characters from the
-// host wait in a queue and arrive one per kReceiveIntervalNs while there is room, so that none is ever lost.
-// Unsupported: line speed and framing (the divisor and LCR format bits are only stored), break generation,
-// DMA pins.
+// MCR.OUT2 does not gate the interrupt output, as in QEMU: kernels written for its PC clear it. Characters
+// leave at once; characters from the host wait in a queue and arrive one per kReceiveIntervalNs while there
+// is room, so that none is ever lost. Unsupported: line speed and framing (the divisor and LCR format bits
+// are only stored), break generation, DMA pins.
 #pragma once
 
 #include <array>

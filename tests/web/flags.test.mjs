@@ -75,6 +75,7 @@ test("a QEMU command line of a course's Makefile is understood", () => {
     {
       memory: 128 << 20,
       cpus: 2,
+      cores: 2,
       cpu: "max,+popcnt",
       append: "console=ttyS0",
       clock: "realtime",
@@ -87,6 +88,22 @@ test("a QEMU command line of a course's Makefile is understood", () => {
   assert.deepEqual(
     initrds.map(({ path }) => path),
     ["a", "b"],
+  );
+});
+
+test("each CPU is a package of its own unless -smp says otherwise", () => {
+  const topology = (text) => {
+    const { cpus, cores } = options(["-smp", text]).config;
+    return [cpus, cores];
+  };
+  assert.deepEqual(topology("4"), [4, undefined]);
+  assert.deepEqual(topology("4,sockets=4"), [4, undefined]);
+  assert.deepEqual(topology("4,sockets=1"), [4, 4]);
+  assert.deepEqual(topology("cpus=8,cores=2,threads=2"), [8, 4]);
+  assert.deepEqual(topology("sockets=2,cores=2"), [4, 2]);
+  assert.match(
+    messageOf(() => options(["-smp", "3,cores=2"])),
+    /packages of 2/,
   );
 });
 

@@ -29,7 +29,7 @@ type Row = [name: string, value: string | undefined, help: string, extra?: Parti
 const rows: Record<GroupName, Row[]> = {
   machine: [
     ["-m", "SIZE", "guest memory: 256M, 1G, or MiB without a unit (default 256M)"],
-    ["-smp", "N[,...]", "number of CPUs (default 1)"],
+    ["-smp", "N[,...]", "number of CPUs (default 1); cores=N: CPUs of a package"],
     ["-cpu", "NAME[,+f,-f]", "CPU model; `help` lists them. hv=kvm shows a KVM signature"],
     ["-machine", "TYPE", "pc, the only one", { alias: ["-M"] }],
     ["-accel", "NAME", "interp (default today, also what tcg means), jit: generated code"],

@@ -155,7 +155,7 @@ function machineConfig(flags: ParsedFlags, clock: "virtual" | "realtime"): Machi
   };
   const accel = one("-accel");
   if (accel?.startsWith("jit")) config.accel = accel;
-  if (flags.has("-smp")) config.cpus = cpuCount(one("-smp")!);
+  if (flags.has("-smp")) Object.assign(config, topology(one("-smp")!));
   if (flags.has("-cpu")) config.cpu = one("-cpu")!.replace(/^host(?=,|$)/, "max");
   if (flags.has("--seed")) config.seed = naturalInteger("--seed", one("--seed")!);
   if (flags.has("-rtc")) config.rtc = rtcStart(one("-rtc")!, clock);
@@ -200,11 +200,24 @@ function checkFixedChoices(flags: ParsedFlags): void {
   }
 }
 
-function cpuCount(text: string): number {
-  const first = text.split(",")[0]!.replace(/^cpus=/, "");
-  const count = positiveInteger("-smp", first);
-  if (count > 8) throw bad(`-smp ${count}: at most 8 CPUs.`);
-  return count;
+/** Each CPU is a package of its own unless cores, threads or sockets say otherwise. */
+function topology(text: string): { cpus: number; cores?: number } {
+  const parts = text.split(",").map((part, i) => (i === 0 && !part.includes("=") ? `cpus=${part}` : part));
+  const given = new Map(parts.map((part) => part.split("=", 2) as [string, string]));
+  const count = (name: string) =>
+    given.has(name) ? positiveInteger(`-smp ${name}`, given.get(name) ?? "") : undefined;
+  const known = ["cpus", "sockets", "dies", "cores", "threads", "maxcpus"];
+  for (const name of given.keys())
+    if (!known.includes(name)) throw bad(`-smp ${text}: there is no '${name}', only ${known.join(", ")}.`);
+  const sockets = count("sockets");
+  const inside = ["dies", "cores", "threads"].map(count).filter((n) => n !== undefined);
+  const product = inside.length > 0 ? inside.reduce((a, b) => a * b) : undefined;
+  const cpus = count("cpus") ?? (sockets ?? 1) * (product ?? 1);
+  if (cpus > 8) throw bad(`-smp ${cpus}: at most 8 CPUs.`);
+  const cores = product ?? (sockets === undefined ? undefined : Math.ceil(cpus / sockets));
+  if (cores === undefined || cores <= 1) return { cpus };
+  if (cpus % cores !== 0) throw bad(`-smp ${text}: ${cpus} CPUs do not make packages of ${cores}.`);
+  return { cpus, cores };
 }
 
 function rtcStart(text: string, clock: "virtual" | "realtime"): number | undefined {

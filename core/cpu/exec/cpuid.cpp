@@ -37,7 +37,7 @@ u32 signature(const CpuModel& model) {
 
 // Bits of an APIC ID that number the CPUs of one package.
 u32 id_bits(const Cpu& cpu) {
-  return static_cast<u32>(std::bit_width(cpu.cpu_count - 1));
+  return static_cast<u32>(std::bit_width(cpu.package_cores - 1));
 }
 
 u32 max_basic_leaf(const CpuModel& model) {
@@ -55,7 +55,7 @@ CpuidResult features(Cpu& cpu) {
   const u32 count = 1u << id_bits(cpu);
   u32 ebx = cpu.index << 24 | (model.has(Feature::CLFSH) ? 8u << 8 : 0);
   u32 edx = word(cpu, FeatureWord::k1Edx);
-  if (cpu.cpu_count > 1) {
+  if (cpu.package_cores > 1) {
     ebx |= count << 16;
     edx |= 1u << 28;
   }
@@ -83,7 +83,7 @@ CpuidResult caches(const Cpu& cpu, u32 index) {
 CpuidResult topology(const Cpu& cpu, u32 level) {
   switch (level) {
     case 0: return {0, 1, 0x100, cpu.index};  // one thread a core
-    case 1: return {id_bits(cpu), cpu.cpu_count, 0x201, cpu.index};
+    case 1: return {id_bits(cpu), cpu.package_cores, 0x201, cpu.index};
     default: return {0, 0, level, cpu.index};
   }
 }

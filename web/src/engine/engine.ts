@@ -7,6 +7,8 @@ export interface MachineConfig {
   /** Guest RAM in bytes. */
   memory: number;
   cpus?: number;
+  /** CPUs of one package, as CPUID shows them. */
+  cores?: number;
   /** A model name with +feature,-feature behind it. */
   cpu?: string;
   /** "interp" (default), or "jit" with options behind commas. */
@@ -335,6 +337,7 @@ export function configText(config: MachineConfig): string {
     lines.push(`${key}=${value}`);
   };
   add("cpus", config.cpus);
+  add("cores", config.cores);
   add("cpu", config.cpu);
   add("accel", config.accel);
   add("seed", config.seed);
