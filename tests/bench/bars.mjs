@@ -1,5 +1,5 @@
 // What the project asks of generated code, compared with what was measured: one line a bar, its misses named.
-import { classOf, kClasses } from "../programs/list.mjs";
+import { classOf, kClasses, kDispersed } from "../programs/list.mjs";
 
 const [kInteger, kFloat, kBulk] = kClasses;
 
@@ -10,6 +10,7 @@ const kRatios = [
   { guest: "amd64", peer: "qemu", each: 3, only: kInteger },
 ];
 const kBoot = { guest: "686", peer: "v86", most: 0.5 };
+const kDispersedMost = { peer: "qemu", most: 4 };
 const kPeakMemory = 400 << 20;
 const kIdleShare = 0.02;
 const kBrowserOverNode = 1.2;
@@ -47,6 +48,18 @@ function bootLines(summaries) {
   return [`${verdict(ratio <= kBoot.most)} ${text}`];
 }
 
+function dispersedLines({ guest, results }) {
+  const { peer, most } = kDispersedMost;
+  return ["cold", "warm"].flatMap((run) =>
+    kDispersed.flatMap((name) => {
+      const result = results.find(({ key }) => key === `${name}_${run}`);
+      const ratio = result && ratioOf(result, peer);
+      if (ratio === undefined) return [];
+      return `${verdict(ratio <= most)} ${guest}, ${name} ${run}: ${ratio.toFixed(2)} of ${peer}'s time, asked ${most}`;
+    }),
+  );
+}
+
 function processLines({ guest, results }) {
   const lines = [];
   const own = (key) => results.find((result) => result.key === key)?.peers.lapwing;
@@ -80,6 +93,7 @@ export function barLines(summaries, found) {
   return [
     ...kRatios.flatMap((bar) => [...meanLines(bar, found), ...eachLines(bar, summaries)]),
     ...bootLines(summaries),
+    ...summaries.flatMap(dispersedLines),
     ...summaries.flatMap(processLines),
     ...summaries.flatMap(browserLines),
   ];

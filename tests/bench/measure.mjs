@@ -1,14 +1,17 @@
 // One machine through the bench: boot, programs, idling.
 import { SetupError } from "../../assets/setup/cache.mjs";
-import { initrdWithPrograms } from "../programs/build.mjs";
+import { initrdWithDispersed, initrdWithPrograms } from "../programs/build.mjs";
+import { kDispersed } from "../programs/list.mjs";
 
-export const kMemory = 256;
+const kMemory = 256;
+/** The initramfs of the dispersed workload takes its size twice while the kernel unpacks it. */
+const kDispersedMemory = 512;
 const kBootSeconds = 600;
 const kProgramSeconds = 900;
 const kSettleMs = 3000;
 const kIdleMs = 10_000;
 /** The prompt; busybox may ask the terminal for the cursor's place behind it. */
-export const kPrompt = /~ # (\x1b\[6n)?$/;
+const kPrompt = /~ # (\x1b\[6n)?$/;
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -46,6 +49,26 @@ export async function measure(peer, guest, { programs, part, withIdle }) {
     }
     if (withIdle) values.idle_share = await measureIdle(session);
     values.peak_memory = session.peakMemory();
+    return { values, checksums };
+  } finally {
+    session.stop();
+  }
+}
+
+/** A boot of its own with large programs, each run cold (its first run) and warm (its second). */
+export async function measureDispersed(peer, guest) {
+  const session = await peer.open(guest, initrdWithDispersed(guest), kDispersedMemory);
+  try {
+    await session.waitFor(kPrompt, kBootSeconds);
+    const values = {};
+    const checksums = {};
+    for (const name of kDispersed) {
+      for (const run of ["cold", "warm"]) {
+        const { seconds, checksum } = await measureCommand(session, name, `/bench/${name}`);
+        values[`${name}_${run}`] = seconds;
+        checksums[`${name} on ${guest.arch}`] = checksum;
+      }
+    }
     return { values, checksums };
   } finally {
     session.stop();

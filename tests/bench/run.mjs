@@ -6,13 +6,14 @@ import fs from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { findGuest } from "../../assets/guests.mjs";
+import { ensureLargePrograms } from "../../assets/recipes/large_programs.mjs";
 import { build } from "../../assets/setup/build.mjs";
 import { SetupError, runMain, writeAtomic } from "../../assets/setup/cache.mjs";
 import { capture, findProgram, show } from "../../assets/setup/process.mjs";
 import { barLines } from "./bars.mjs";
 import { diskTable, measureDisks } from "./disk.mjs";
 import { interruptTable, measureInterrupts } from "./interrupts.mjs";
-import { measure } from "./measure.mjs";
+import { measure, measureDispersed } from "./measure.mjs";
 import { readOptions } from "./options.mjs";
 import { classTable, classes, summarize, table } from "./report.mjs";
 
@@ -48,6 +49,11 @@ function versions() {
   };
 }
 
+const merge = (a, b) => ({
+  values: { ...a.values, ...b.values },
+  checksums: { ...a.checksums, ...b.checksums },
+});
+
 /** Every machine with every guest, in an order that turns from round to round. */
 async function runRounds({ rounds, peers, guests }, run) {
   const rows = [];
@@ -75,7 +81,11 @@ await runMain(async () => {
   options.guests.forEach(needGuest);
   const { rounds, part, programs, accel } = options;
   const withIdle = rounds > 1 || part === 1;
-  const rows = await runRounds(options, (peer, guest) => measure(peer, guest, { programs, part, withIdle }));
+  if (options.withDispersed) await ensureLargePrograms();
+  const rows = await runRounds(options, async (peer, guest) => {
+    const found = await measure(peer, guest, { programs, part, withIdle });
+    return options.withDispersed ? merge(found, await measureDispersed(peer, guest)) : found;
+  });
   const results = { versions: versions(), rounds, part, accel: accel ?? "default", rows };
   results.summaries = summarize(rows);
   results.classes = classes(results.summaries);

@@ -7,9 +7,10 @@ import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { listGuests } from "../../assets/guests.mjs";
 import { writeCpio } from "../../assets/recipes/cpio.mjs";
+import { largeProgramsArchive } from "../../assets/recipes/large_programs.mjs";
 import { SetupError, runMain, writeAtomic } from "../../assets/setup/cache.mjs";
 import { capture, findProgram } from "../../assets/setup/process.mjs";
-import { kBenchPrograms, kBenchScripts } from "./list.mjs";
+import { kBenchPrograms, kBenchScripts, kDispersed } from "./list.mjs";
 
 const kHere = path.dirname(fileURLToPath(import.meta.url));
 const kOutput = path.resolve(kHere, "../../build/programs");
@@ -89,15 +90,29 @@ function programArchive(arch) {
   return writeCpio(entries);
 }
 
-/** Path of the guest's initramfs with the programs behind it (each archive starts at a multiple of four). */
-export function initrdWithPrograms(guest) {
+/** What the dispersed workload adds: the programs of large_programs.mjs, scripts that run them, sources to work on. */
+function dispersedArchive(arch) {
+  const read = (name) => fs.readFileSync(path.join(kHere, name));
+  const scripts = kDispersed.map((name) => [`bench/${name}`, { data: read(`${name}.sh`), mode: 0o755 }]);
+  const sources = fs.readdirSync(kHere).filter((name) => /\.(c|h|pl)$/.test(name));
+  const files = sources.map((name) => [`bench/source/${name}`, { data: read(name) }]);
+  return largeProgramsArchive(arch, Object.fromEntries([...scripts, ...files]));
+}
+
+/** Path of the guest's initramfs with the archives behind it (each starts at a multiple of four). */
+function initrdWith(guest, archives, name) {
   const base = fs.readFileSync(guest.initrd);
-  const archive = programArchive(guest.arch);
-  const file = path.join(kOutput, `initrd-${guest.name}-${hashOf(base, archive)}.img`);
+  const file = path.join(kOutput, `${name}-${guest.name}-${hashOf(base, ...archives)}.img`);
   if (!fs.existsSync(file))
-    writeAtomic(file, Buffer.concat([base, Buffer.alloc((4 - (base.length % 4)) % 4), archive]));
+    writeAtomic(file, Buffer.concat([base, Buffer.alloc((4 - (base.length % 4)) % 4), ...archives]));
   return file;
 }
+
+export const initrdWithPrograms = (guest) => initrdWith(guest, [programArchive(guest.arch)], "initrd");
+
+/** Needs ensureLargePrograms. */
+export const initrdWithDispersed = (guest) =>
+  initrdWith(guest, [programArchive(guest.arch), dispersedArchive(guest.arch)], "dispersed");
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   await runMain(() => {

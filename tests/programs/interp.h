@@ -33,23 +33,23 @@ static u8 memory[kCells];
 
 // r0 counts primes below r15 with multiples crossed out in memory.
 static const struct Instruction kSieve[] = {
-    {kConstant, 0, 0, 0, 0},    {kConstant, 1, 0, 0, 0},     {kConstant, 9, 0, 0, 0},
-    {kStore, 9, 1, 0, 0},       {kAddConstant, 1, 1, 0, 1},  {kJumpIfLess, 1, 15, 0, 3},
-    {kConstant, 1, 0, 0, 2},    {kLoad, 2, 1, 0, 0},         {kJumpIfNotZero, 2, 0, 0, 15},
-    {kAddConstant, 0, 0, 0, 1}, {kAdd, 3, 1, 1, 0},          {kConstant, 4, 0, 0, 1},
-    {kStore, 4, 3, 0, 0},       {kAdd, 3, 3, 1, 0},          {kJumpIfLess, 3, 15, 0, 12},
-    {kAddConstant, 1, 1, 0, 1}, {kJumpIfLess, 1, 15, 0, 7},  {kStop, 0, 0, 0, 0},
+    {kConstant, 0, 0, 0, 0},    {kConstant, 1, 0, 0, 0},    {kConstant, 9, 0, 0, 0},
+    {kStore, 9, 1, 0, 0},       {kAddConstant, 1, 1, 0, 1}, {kJumpIfLess, 1, 15, 0, 3},
+    {kConstant, 1, 0, 0, 2},    {kLoad, 2, 1, 0, 0},        {kJumpIfNotZero, 2, 0, 0, 15},
+    {kAddConstant, 0, 0, 0, 1}, {kAdd, 3, 1, 1, 0},         {kConstant, 4, 0, 0, 1},
+    {kStore, 4, 3, 0, 0},       {kAdd, 3, 3, 1, 0},         {kJumpIfLess, 3, 15, 0, 12},
+    {kAddConstant, 1, 1, 0, 1}, {kJumpIfLess, 1, 15, 0, 7}, {kStop, 0, 0, 0, 0},
 };
 
 // r0 is the start below r15 with the longest chain, mixed with its length.
 static const struct Instruction kCollatz[] = {
-    {kConstant, 0, 0, 0, 0},     {kConstant, 1, 0, 0, 1},      {kConstant, 5, 0, 0, 0},
-    {kMove, 2, 1, 0, 0},         {kConstant, 3, 0, 0, 0},      {kAddConstant, 4, 2, 0, 0xffffffff},
-    {kJumpIfZero, 4, 0, 0, 14},  {kAddConstant, 3, 3, 0, 1},   {kAndConstant, 4, 2, 0, 1},
+    {kConstant, 0, 0, 0, 0},       {kConstant, 1, 0, 0, 1},    {kConstant, 5, 0, 0, 0},
+    {kMove, 2, 1, 0, 0},           {kConstant, 3, 0, 0, 0},    {kAddConstant, 4, 2, 0, 0xffffffff},
+    {kJumpIfZero, 4, 0, 0, 14},    {kAddConstant, 3, 3, 0, 1}, {kAndConstant, 4, 2, 0, 1},
     {kJumpIfNotZero, 4, 0, 0, 12}, {kShiftRight, 2, 2, 0, 1},  {kJump, 0, 0, 0, 5},
-    {kMultiplyAdd, 2, 2, 7, 3},  {kJump, 0, 0, 0, 5},          {kJumpIfLess, 3, 5, 0, 17},
-    {kMove, 5, 3, 0, 0},         {kXor, 0, 1, 5, 0},           {kAddConstant, 1, 1, 0, 1},
-    {kJumpIfLess, 1, 15, 0, 3},  {kStop, 0, 0, 0, 0},
+    {kMultiplyAdd, 2, 2, 7, 3},    {kJump, 0, 0, 0, 5},        {kJumpIfLess, 3, 5, 0, 17},
+    {kMove, 5, 3, 0, 0},           {kXor, 0, 1, 5, 0},         {kAddConstant, 1, 1, 0, 1},
+    {kJumpIfLess, 1, 15, 0, 3},    {kStop, 0, 0, 0, 0},
 };
 
 static u32 interpret(const struct Instruction* code, u32 limit);

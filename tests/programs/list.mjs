@@ -11,6 +11,9 @@ const kBulkMemory = ["memcpy", "rep_movs"];
 export const kBenchPrograms = [...kIntegerAndSystem, ...kFloatingPoint, ...kBulkMemory];
 export const kBenchScripts = ["gzip", "awk", "sort", "shell_loop", "spawn"];
 
+/** Large programs with flat profiles: scripts that run Debian's perl and its C compiler. */
+export const kDispersed = ["perl", "cc1"];
+
 export function classOf(name) {
   const members = [kIntegerAndSystem, kFloatingPoint, kBulkMemory];
   return kClasses[members.findIndex((names) => names.includes(name))];
