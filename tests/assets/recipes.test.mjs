@@ -92,7 +92,8 @@ test("every guest in the index has a bzImage and a gzipped initramfs", () => {
 
 test("the manifest names every package the recipes download, with licence and last version", () => {
   const { assets } = JSON.parse(fs.readFileSync(path.join(kRoot, "assets/manifest.json"), "utf8"));
-  const recipes = ["recipes/guests.mjs", "recipes/small_kernel.mjs", "setup/emscripten.mjs"];
+  const recipes = ["guests", "large_programs", "small_kernel"].map((name) => `recipes/${name}.mjs`);
+  recipes.push("setup/emscripten.mjs");
   const text = recipes.map((name) => fs.readFileSync(path.join(kRoot, "assets", name), "utf8")).join("\n");
   for (const asset of assets) {
     assert.ok(asset.licence && asset.suite && asset.lastSeen?.sha256, `${asset.package} is described`);
