@@ -15,7 +15,8 @@ chroot "$root" systemctl --quiet enable serial-getty@ttyS0.service
 chroot "$root" systemctl --quiet disable apt-daily.timer apt-daily-upgrade.timer
 
 # The initramfs holds the drivers of this machine's disks, not those of every disk there is.
-echo MODULES=list > "$root/etc/initramfs-tools/conf.d/lapwing"
+# It checks the root before it is mounted (which it arranges only where it can see the root's device, or is told).
+printf 'MODULES=list\nFSTYPE=ext4\n' > "$root/etc/initramfs-tools/conf.d/lapwing"
 printf '%s\n' ext4 sd_mod ata_piix nvme virtio_pci virtio_blk >> "$root/etc/initramfs-tools/modules"
 chroot "$root" update-initramfs -u -k "$version"
 
