@@ -58,6 +58,7 @@ bool Turns::choose(u32 runnable, u32 halted) {
 }
 
 void Turns::ran(u64 instructions, bool gave_up) {
+  if (cpus_ == 1) return;
   u64& left = visit_left_ > 0 ? visit_left_ : turn_left_;
   if (visit_left_ > 0 || on_credit_) credit_[current_] -= std::min(instructions, credit_[current_]);
   left = gave_up ? 0 : left - std::min(instructions, left);

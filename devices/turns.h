@@ -21,6 +21,7 @@ class Turns final : public Saveable {
   static constexpr u64 kQuantum = 10'000;
   static constexpr u64 kVisit = 1'000;
   static constexpr u64 kCredit = 4 * kQuantum;
+  static constexpr u64 kUnlimited = ~u64{0};  // a CPU that is alone
 
   explicit Turns(unsigned cpus) : cpus_(cpus) { reset(); }
 
@@ -28,7 +29,10 @@ class Turns final : public Saveable {
   void reset();
   // Whose instructions run, and how many more of them before the next decision.
   unsigned current() const { return current_; }
-  u64 left() const { return visit_left_ > 0 ? visit_left_ : turn_left_; }
+  u64 left() const {
+    if (cpus_ == 1) return kUnlimited;
+    return visit_left_ > 0 ? visit_left_ : turn_left_;
+  }
   // That CPU has an interrupt to take.
   void call(unsigned cpu) { called_ |= bit(cpu); }
   // Decides who runs next; `runnable` has a bit for each CPU that can, `halted` for each that sleeps or has

@@ -225,6 +225,19 @@ bool Cpu::step_trap_due(bool trap_flag_before) const {
   return trap_flag_before && !no_step_trap_;
 }
 
+// The instruction at `physical` into scratch_, from the block that begins with it where there is one.
+bool Cpu::prepare_step(u64 linear, u64 physical) {
+  const Block* block = blocks_.find(physical, packed_mode_);
+  if (block != nullptr && block->second_page == kNoSecondPage) {
+    scratch_[0] = *block->first;
+    scratch_[1] = closing_instruction(scratch_[0], true);
+    return true;
+  }
+  if (blocks_.decode_one(physical, mode_, kNoSecondPage, scratch_)) return true;
+  u64 second_page;
+  return find_second_page(linear, second_page) && blocks_.decode_one(physical, mode_, second_page, scratch_);
+}
+
 // Executes exactly one instruction, whatever it is, with all checks that the fast loop leaves out.
 void Cpu::step() {
   const bool trap_flag = (state.rflags_rest & rflags::kTf) != 0;
@@ -246,11 +259,7 @@ void Cpu::step() {
   state.interrupt_shadow = false;
   state.shadow_is_mov_ss = false;
   if (breaks || !translate_fetch(linear, physical)) return deliver_fault();
-  if (!blocks_.decode_one(physical, mode_, kNoSecondPage, scratch_)) {
-    u64 second_page;
-    if (!find_second_page(linear, second_page)) return deliver_fault();
-    blocks_.decode_one(physical, mode_, second_page, scratch_);
-  }
+  if (!prepare_step(linear, physical)) return deliver_fault();
   if (mode_.checked && state.rip + scratch_[0].length - 1 > state.seg[kCs].limit) {
     raise_gp(0);
     return deliver_fault();

@@ -220,6 +220,7 @@ class Cpu final : public CpuPins, public Saveable {
   bool needs_step() const;
   bool virtual_interrupt_due() const;
   void step();
+  bool prepare_step(u64 linear, u64 physical);
   void run_blocks();
   void run_tail();
   void handle_interruption(const Instruction& in);

@@ -145,7 +145,7 @@ void Cpu::fill_entry(u64 linear, AccessMode mode, const Translation& found) {
                      .write_allowed = static_cast<u8>(found.writable ? 1 : 0),
                      .global = static_cast<u8>(found.global ? 1 : 0),
                      .page_shift = found.page_shift,
-                     .listed = 1});
+                     .listed = 0});
   if (found.page_shift != kPageShift) tlb_.note_large_page(linear, found.page_shift);
 }
 
@@ -333,7 +333,7 @@ bool Cpu::translate_fetch(u64 linear, u64& physical) {
                              .physical = page_of(physical),
                              .global = static_cast<u8>(found.global ? 1 : 0),
                              .page_shift = found.page_shift,
-                             .listed = 1});
+                             .listed = 0});
   if (found.page_shift != kPageShift) tlb_.note_large_page(linear, found.page_shift);
   return true;
 }

@@ -34,28 +34,41 @@ bool is_absent(const FetchEntry& entry, unsigned index) {
 
 template <class Table>
 void clear_all(Table& table) {
-  table.used_count = 0;
+  for (auto& list : table.lists) list.count = 0;
   for (unsigned i = 0; i < table.entries.size(); ++i) {
     table.entries[i].listed = 0;
     clear(table.entries[i], i);
   }
 }
 
-// Clears the used slots for which `drop(entry)` holds.
+// Clears those slots of a list for which `drop(entry)` holds, and takes them off it.
 template <class Table, class Predicate>
-void clear_where(Table& table, Predicate drop) {
+void clear_listed(Table& table, unsigned which, Predicate drop) {
+  auto& list = table.lists[which];
   unsigned kept = 0;
-  for (unsigned n = 0; n < table.used_count; ++n) {
-    const unsigned index = table.used[n];
+  for (unsigned n = 0; n < list.count; ++n) {
+    const unsigned index = list.slots[n];
     auto& entry = table.entries[index];
-    if (drop(entry)) clear(entry, index);
-    if (is_absent(entry, index)) {
-      entry.listed = 0;
+    if (entry.global == which && drop(entry)) clear(entry, index);
+    if (entry.global == which && !is_absent(entry, index)) {
+      list.slots[kept++] = static_cast<u16>(index);
     } else {
-      table.used[kept++] = static_cast<u16>(index);
+      entry.listed = static_cast<u8>(entry.listed & ~(1u << which));
     }
   }
-  table.used_count = kept;
+  list.count = kept;
+}
+
+template <class Table, class Predicate>
+void clear_where(Table& table, Predicate drop) {
+  for (const unsigned which : {1u, 0u}) clear_listed(table, which, drop);
+}
+
+template <class Table, class Function>
+void for_used(Table& table, Function function) {
+  for (const auto& list : table.lists) {
+    for (unsigned n = 0; n < list.count; ++n) function(table.entries[list.slots[n]], list.slots[n]);
+  }
 }
 
 // 4 MiB, 2 MiB and 1 GiB pages.
@@ -96,9 +109,9 @@ void Tlb::flush_all() {
 }
 
 void Tlb::flush_non_global() {
-  const auto local = [](const auto& entry) { return entry.global == 0; };
-  for (auto& table : data_) clear_where(table, local);
-  for (auto& table : fetch_) clear_where(table, local);
+  const auto all = [](const auto&) { return true; };
+  for (auto& table : data_) clear_listed(table, 0, all);
+  for (auto& table : fetch_) clear_listed(table, 0, all);
   fetch_changed();
 }
 
@@ -138,21 +151,19 @@ void Tlb::flush_page(u64 linear) {
 
 void Tlb::drop_write_tags(u64 physical_page) {
   for (auto& table : data_) {
-    for (unsigned n = 0; n < table.used_count; ++n) {
-      TlbEntry& entry = table.entries[table.used[n]];
-      if (entry.physical == physical_page) entry.tag_write = absent_tag(table.used[n]);
-    }
+    for_used(table, [physical_page](TlbEntry& entry, unsigned index) {
+      if (entry.physical == physical_page) entry.tag_write = absent_tag(index);
+    });
   }
 }
 
 void Tlb::drop_write_tags_of(const u8* begin, u64 size) {
   const auto first = reinterpret_cast<std::uintptr_t>(begin);
   for (auto& table : data_) {
-    for (unsigned n = 0; n < table.used_count; ++n) {
-      TlbEntry& entry = table.entries[table.used[n]];
+    for_used(table, [first, size](TlbEntry& entry, unsigned index) {
       const std::uintptr_t host = static_cast<std::uintptr_t>(entry.tag_read) + entry.addend;
-      if (host - first < size) entry.tag_write = absent_tag(table.used[n]);
-    }
+      if (host - first < size) entry.tag_write = absent_tag(index);
+    });
   }
 }
 
@@ -212,7 +223,7 @@ bool Tlb::load_data(StateReader& in, PhysicalMemory& memory, DataTable& table) {
                       .write_allowed = write_allowed,
                       .global = global,
                       .page_shift = page_shift,
-                      .listed = 1});
+                      .listed = 0});
   if (page_shift != kPageShift) note_large_page(tag, page_shift);
   return true;
 }
@@ -222,7 +233,7 @@ bool Tlb::load_fetch(StateReader& in, FetchTable& table) {
                          .physical = in.get_u64(),
                          .global = in.get_u8(),
                          .page_shift = in.get_u8(),
-                         .listed = 1};
+                         .listed = 0};
   const unsigned index = index_of(entry.tag);
   const bool good = in.ok() && (entry.tag & kPageMask) == 0 && is_page_shift(entry.page_shift);
   if (!good || !is_absent(table.entries[index], index)) return false;

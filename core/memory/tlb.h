@@ -23,7 +23,7 @@ struct TlbEntry {
   u8 write_allowed;       // paging lets this mode write (tag_write may still be absent because of code)
   u8 global;
   u8 page_shift;  // log2 of the size of the page in the page tables
-  u8 listed;      // its slot is in TlbTable::used
+  u8 listed;      // in which of TlbTable's lists its slot is
 };
 
 struct FetchEntry {
@@ -34,20 +34,24 @@ struct FetchEntry {
   u8 listed;
 };
 
-// Slots, and which of them have been filled since the last flush: a guest switches address spaces far more
-// often than it fills them all.
+// Slots, and which of them have been filled since the last flush, those of global pages apart: a guest
+// switches address spaces far more often than it fills them all.
 template <class Entry, unsigned kCount>
 struct TlbTable {
+  struct List {
+    std::array<u16, kCount> slots;
+    unsigned count = 0;
+  };
   std::array<Entry, kCount> entries;
-  std::array<u16, kCount> used;
-  unsigned used_count = 0;
+  std::array<List, 2> lists;  // [0]: filled with pages of one address space; [1]: with global ones
 
-  Entry& fill(unsigned index, const Entry& entry) {
+  void fill(unsigned index, const Entry& entry) {
     Entry& slot = entries[index];
-    if (slot.listed == 0) used[used_count++] = static_cast<u16>(index);
+    const unsigned which = entry.global != 0 ? 1 : 0;
+    const auto listed = static_cast<u8>(slot.listed | 1u << which);
+    if (listed != slot.listed) lists[which].slots[lists[which].count++] = static_cast<u16>(index);
     slot = entry;
-    slot.listed = 1;
-    return slot;
+    slot.listed = listed;
   }
 };
 
@@ -68,9 +72,7 @@ class Tlb {
   // checking).
   TlbEntry* absent() { return absent_.data(); }
   FetchEntry& fetch(bool user, u64 linear) { return fetch_[user ? 1 : 0].entries[index_of(linear)]; }
-  TlbEntry& fill(AccessMode mode, u64 linear, const TlbEntry& entry) {
-    return table(mode).fill(index_of(linear), entry);
-  }
+  void fill(AccessMode mode, u64 linear, const TlbEntry& entry) { table(mode).fill(index_of(linear), entry); }
   void fill_fetch(bool user, u64 linear, const FetchEntry& entry);
 
   void flush_all();
@@ -104,9 +106,10 @@ class Tlb {
   std::array<TlbEntry, kDataEntries> absent_;
   // Which parts of the address space may have entries of large pages, so that flush_page() rarely has to
   // look.
-  static constexpr unsigned kRegionSlots = 256;
+  static constexpr unsigned kRegionSlots = 4096;
   static constexpr unsigned region_slot(u64 linear, u8 page_shift) {
-    return (static_cast<unsigned>(linear >> page_shift) + page_shift) & (kRegionSlots - 1);
+    const u64 region = (linear >> page_shift) << 6 | page_shift;
+    return static_cast<unsigned>((region * 0x9E3779B97F4A7C15ull) >> 52);
   }
   bool may_be_large(u64 linear) const;
   template <class Table, class Put>
