@@ -59,6 +59,16 @@ for (const cpus of [1, 4, 8]) {
   });
 }
 
+test("a teaching kernel finds every CPU in SeaBIOS's MP table, and its UART interrupts", async () => {
+  const image = assemble("teaching");
+  const { status, stdout, stderr } = await boot([
+    ...[image, "-snapshot", "-smp", "4", "-device", "isa-debug-exit"],
+    ...["--send", "^4$=>yq"],
+  ]);
+  assert.equal(status, 67, stdout + stderr);
+  assert.match(stdout, /^4\nyq/m);
+});
+
 test("the boot menu opens with Escape typed on the serial port", async () => {
   const args = ["-boot", "menu=on,splash-time=2000", "--send", "Press ESC=>\\e"];
   const { status, stdout, stderr } = await boot([...args, "--expect", "Select boot device"]);

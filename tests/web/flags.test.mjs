@@ -91,6 +91,16 @@ test("a QEMU command line of a course's Makefile is understood", () => {
   );
 });
 
+test("an argument without a flag is the first disk", () => {
+  const [disk] = options(["boot.img"]).drives;
+  assert.equal(disk.path, "boot.img");
+  assert.equal(disk.options.index, 0);
+  assert.match(
+    messageOf(() => parseFlags(["a.img", "b.img"])),
+    /'b\.img' is not a flag, and there is a first disk, 'a\.img'/,
+  );
+});
+
 test("each CPU is a package of its own unless -smp says otherwise", () => {
   const topology = (text) => {
     const { cpus, cores } = options(["-smp", text]).config;

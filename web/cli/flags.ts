@@ -149,6 +149,10 @@ export function parseFlags(args: readonly string[]): ParsedFlags {
   for (let i = 0; i < args.length; i++) {
     const [name, inline] = splitInline(args[i]!);
     const flag = findFlag(name);
+    if (!flag && !name.startsWith("-")) {
+      addBareImage(parsed, name);
+      continue;
+    }
     if (!flag) throw unknownFlag(args[i]!);
     if (flag.support === "later") throw new LapwingError("not_supported", `${name} is not supported yet.`);
     if (flag.value === undefined) {
@@ -171,13 +175,18 @@ function splitInline(arg: string): [string, string | undefined] {
   return at > 0 && findFlag(arg.slice(0, at)) ? [arg.slice(0, at), arg.slice(at + 1)] : [arg, undefined];
 }
 
-function unknownFlag(arg: string): LapwingError {
-  if (!arg.startsWith("-")) {
-    return new LapwingError(
-      "not_supported",
-      `'${arg}' is not a flag; a disk image as a bare argument is not supported yet.`,
+/** As in QEMU, an argument without a flag is the first disk. */
+function addBareImage(parsed: ParsedFlags, path: string): void {
+  const first = parsed.get("-hda");
+  if (first)
+    throw new LapwingError(
+      "bad_option",
+      `'${path}' is not a flag, and there is a first disk, '${first[0]}'.`,
     );
-  }
+  parsed.set("-hda", [path]);
+}
+
+function unknownFlag(arg: string): LapwingError {
   return new LapwingError(
     "bad_option",
     `unknown flag ${arg}; the nearest is ${nearest(arg, [...byName.keys()])} (-help lists all).`,
@@ -211,7 +220,7 @@ function editDistance(a: string, b: string): number {
 export function helpText(): string {
   const lines = [
     "usage: lapwing -kernel FILE [-initrd FILE] [-append TEXT] [flags]",
-    "       lapwing [-bios FILE] [flags]",
+    "       lapwing [-bios FILE] [flags] [IMAGE of the first disk]",
     "       lapwing compare A B -- FLAGS",
     "Flags with one dash are QEMU's.",
     "",
