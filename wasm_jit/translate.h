@@ -59,8 +59,10 @@ struct RegionSource {
 };
 
 class ModuleBuilder;
+struct Listing;
 
-// Appends the region's function to `module`. False: it cannot be translated (and nothing was appended).
-bool translate(const RegionSource& source, ModuleBuilder& module);
+// Appends the region's function to `module`, and what it became to `listing`. False: it cannot be translated
+// (and nothing was appended).
+bool translate(const RegionSource& source, ModuleBuilder& module, Listing* listing = nullptr);
 
 }  // namespace lapwing

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdio>
 
+#include "core/cpu/exec/flags.h"
 #include "wasm_jit/runtime/compile.h"
 
 namespace lapwing {
@@ -34,6 +36,7 @@ bool parse_option(std::string_view name, std::string_view value, JitOptions& opt
   if (name == "blocks") return parse_number(value, options.limits.blocks) && options.limits.blocks >= 1;
   if (name == "instructions") return parse_number(value, options.limits.instructions);
   if (name == "bytes") return parse_number(value, options.max_bytes);
+  if (name == "list") return parse_number(value, options.list);
   if (name == "modules") return parse_number(value, options.max_modules);
   return false;
 }
@@ -50,7 +53,7 @@ Result<JitOptions> parse_jit_options(std::string_view text) {
     if (!parse_option(item.substr(0, equals), value, options)) {
       return Error{"'" + std::string(item) +
                    "' is not an option of the translator; there are threshold, batch, patience, blocks, "
-                   "instructions, bytes and modules"};
+                   "instructions, bytes, modules and list"};
     }
   }
   return options;
@@ -132,7 +135,7 @@ void Jit::compile_waiting() {
   const double begin = host_.milliseconds();
   std::vector<Region*> regions;
   std::vector<u8> bytes;
-  compile_regions(waiting_, model_, regions, bytes);
+  compile_regions(waiting_, model_, options_.list, regions, bytes);
   counters_.refused += waiting_.size() - regions.size();
   for (Region* region : waiting_) {
     if (std::find(regions.begin(), regions.end(), region) == regions.end()) cache_.remove(*region);
@@ -154,7 +157,10 @@ void Jit::compile_waiting() {
   ++counters_.modules;
   counters_.regions += regions.size();
   counters_.module_bytes += bytes.size();
-  for (const Region* region : regions) counters_.instructions += region->instructions;
+  for (const Region* region : regions) {
+    counters_.instructions += region->instructions;
+    listing_ += region->listing;
+  }
 }
 
 void Jit::invalidate(u64 begin, u64 end) {
@@ -214,6 +220,29 @@ u32 Jit::enter(const Region& region, CpuState& state) {
 #endif
 }
 
+void Jit::note_entry(const Region& region, const CpuState& state) {
+  last_.state = state;
+  last_.region = region.listing;
+}
+
+std::string Jit::last_region() const {
+  if (last_.region.empty()) return "no region has run\n";
+  const CpuState& s = last_.state;
+  char line[96];
+  std::string text;
+  const auto hex = [&](const char* name, u64 value, bool last) {
+    std::snprintf(line, sizeof line, "%s=%016llx%s", name, static_cast<unsigned long long>(value),
+                  last ? "\n" : " ");
+    text += line;
+  };
+  constexpr const char* kNames[] = {"RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI",
+                                    "R8 ", "R9 ", "R10", "R11", "R12", "R13", "R14", "R15"};
+  hex("RIP", s.rip, false);
+  hex("RFL", get_rflags(s), true);
+  for (unsigned i = 0; i < 16; ++i) hex(kNames[i], s.gpr[i], i % 4 == 3);
+  return text + last_.region;
+}
+
 // The interpreter goes on at an instruction in the middle of a region's block.
 GeneratedEnd Jit::at_instruction(Cpu& cpu, Region& region, u64 entry_rip, u32 block, u32 index) {
   Block& copy = region.copies[block];
@@ -230,6 +259,8 @@ GeneratedEnd Jit::run(Cpu& cpu, Block& first) {
     Region& region = *block->region;
     const u64 entry_rip = s.rip;
     const i64 budget = s.budget;
+    if (options_.list != 0) [[unlikely]]
+      note_entry(region, s);
     const u32 code = enter(region, s);
     counters_.generated_instructions += static_cast<u64>(budget - s.budget);
     const u32 kind = code & 15;

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "core/result.h"
@@ -22,6 +23,7 @@ struct JitOptions {
   u64 max_bytes = 24u << 20;  // of live modules; beyond, the oldest go
   u32 max_modules = 4000;
   u64 max_instructions = 400'000;  // copied into live regions
+  u32 list = 0;  // Listing's parts: what to keep as text, for take_listing() and last_region()
 };
 
 // "name=value,name=value..."
@@ -40,6 +42,10 @@ class Jit final : public GeneratedCode {
   std::string statistics() const override;
   // Between two runs of the machine: compiles what has waited long enough, frees what was dropped.
   void tick(u64 instructions);
+  // With options.list: the text of what was translated since the last call; the region that ran last, with
+  // the registers at its entry.
+  std::string take_listing() { return std::exchange(listing_, {}); }
+  std::string last_region() const;
   // Why there is no generated code although it was asked for; empty when there is.
   const std::string& refusal() const { return refusal_; }
 
@@ -49,6 +55,7 @@ class Jit final : public GeneratedCode {
   Block* next_block(Cpu& cpu);
   Block* successor(Cpu& cpu, Region& region, u64 entry_rip, u32 block, u32 which);
   GeneratedEnd at_instruction(Cpu& cpu, Region& region, u64 entry_rip, u32 block, u32 index);
+  void note_entry(const Region& region, const CpuState& state);
   static bool is_valid(const Cpu& cpu, const Block* block);
   void compile_waiting();
   void make_room();
@@ -77,6 +84,12 @@ class Jit final : public GeneratedCode {
   // Front of the block cache for indirect jumps: by physical address, checked before use.
   std::vector<Block*> front_;
   std::string refusal_;
+  std::string listing_;
+  struct Entry {
+    CpuState state;
+    std::string region;
+  };
+  Entry last_;
 
   static constexpr unsigned kExitKinds = 6;
   struct Counters {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "core/cpu/cpu.h"
@@ -23,6 +24,7 @@ struct Region {
   std::vector<RegionBlock> blocks;
   std::vector<Block> copies;                          // what `blocks` points to
   std::unique_ptr<Instruction[]> instruction_copies;  // each block's, closing pseudo-instruction included
+  std::string listing;                                // when the translator was asked for one
   // Where each block's fall-through [2n] and branch target [2n + 1] went last; checked before use.
   std::vector<Block*> successors;
 

@@ -96,6 +96,12 @@ export async function compare(args: readonly string[]): Promise<number> {
     if (result.high - result.low <= 1) {
       say(`first difference: instruction ${result.high} (equal after ${result.low})`);
       await showStates(a, b, result.high);
+      for (const { name, region } of [a, b]) {
+        if (region)
+          say(
+            `the last region that ${name} entered before, and with which registers:\n${await region(result.high)}`,
+          );
+      }
       return 1;
     }
     ({ low, high } = result);

@@ -115,7 +115,7 @@ const rows: Record<GroupName, Row[]> = {
     ],
   ],
   inspect: [
-    ["-d", "ITEM,...", "log items: int (interrupt events, to stderr or -D)"],
+    ["-d", "ITEM,...", "log items: int; in_asm, op, out_asm (generated code)"],
     ["-D", "FILE", "where -d writes"],
     ["--stats", "FILE.json", "instructions, times, MIPS, memory at the end"],
     ["--hash-every", "N", "print a hash of the whole state every N instructions"],

@@ -17,6 +17,14 @@ export interface FileAtRegex {
   pattern?: RegExp;
 }
 
+export interface LogOptions {
+  /** stderr when absent. */
+  path?: string;
+  interrupts: boolean;
+  /** What to show of the translator's regions: bits of its option `list`. */
+  listing: number;
+}
+
 export interface Options {
   config: MachineConfig;
   kernel?: string;
@@ -43,7 +51,7 @@ export interface Options {
   loadSnapshot?: string;
   traceIrq?: string;
   symbols?: string;
-  logInterrupts?: { path?: string };
+  log?: LogOptions;
   patience?: number;
 }
 
@@ -120,7 +128,7 @@ export function optionsFrom(flags: ParsedFlags, inputIsInteractive: boolean): Op
     screenshot: screenshotFile(flags),
     traceIrq: traceFile(one("--trace-irq")),
     symbols: one("--symbols"),
-    logInterrupts: logItems(one("-d"), one("-D")),
+    log: logItems(one("-d"), one("-D")),
     patience: flags.has("--patience") ? positiveInteger("--patience", one("--patience")!) : undefined,
   };
   if (options.kernel && options.bios)
@@ -155,6 +163,12 @@ function machineConfig(flags: ParsedFlags, clock: "virtual" | "realtime"): Machi
   };
   const accel = one("-accel");
   if (accel?.startsWith("jit")) config.accel = accel;
+  const listing = logItems(one("-d"), undefined)?.listing;
+  if (listing) {
+    if (!config.accel?.startsWith("jit"))
+      throw bad("-d in_asm, op and out_asm show generated code: add -accel jit.");
+    config.accel += `,list=${listing}`;
+  }
   if (flags.has("-smp")) Object.assign(config, topology(one("-smp")!));
   if (flags.has("-cpu")) config.cpu = one("-cpu")!.replace(/^host(?=,|$)/, "max");
   if (flags.has("--seed")) config.seed = naturalInteger("--seed", one("--seed")!);
@@ -334,11 +348,16 @@ function traceFile(path: string | undefined): string | undefined {
   throw bad(`--trace-irq ${path}: the name must end in .json, .ndjson or .lwtrace.`);
 }
 
-function logItems(items: string | undefined, path: string | undefined): Options["logInterrupts"] {
+/** The parts of the translator's listing, by the names that QEMU gives them. */
+const listingParts: Record<string, number> = { in_asm: 1, op: 2, out_asm: 4 };
+
+function logItems(items: string | undefined, path: string | undefined): LogOptions | undefined {
   if (items === undefined) return undefined;
-  if (items === "help") throw bad("-d knows one item so far: int.");
-  for (const item of items.split(",")) if (item !== "int") throw later(`-d ${item}`);
-  return { path };
+  if (items === "help") throw bad("-d knows int, in_asm, op and out_asm.");
+  const wanted = items.split(",");
+  for (const item of wanted) if (item !== "int" && !listingParts[item]) throw later(`-d ${item}`);
+  const listing = wanted.reduce((sum, item) => sum | (listingParts[item] ?? 0), 0);
+  return { path, interrupts: wanted.includes("int"), listing };
 }
 
 function seconds(flag: string, text: string | undefined): number {

@@ -16,6 +16,8 @@ export interface Subject {
   /** Hashes at ascending instruction counts; once the machine has ended, "end COUNT HASH". */
   hashes(stops: readonly number[]): Promise<string[]>;
   state(stop: number): Promise<string>;
+  /** What the last region of generated code was and how it was entered. */
+  region?(stop: number): Promise<string>;
 }
 
 const usageStatus = 2;
@@ -34,7 +36,7 @@ export function makeSubject(name: string, options: Options): Subject {
       return new NativeSubject(interpreted);
     case "jit": {
       const accel = options.config.accel ?? "jit";
-      return new WasmSubject(name, { ...options, config: { ...options.config, accel } }, false);
+      return new WasmSubject(name, { ...options, config: { ...options.config, accel } }, false, true);
     }
     default:
       throw new LapwingError("bad_option", `compare: '${name}' is none of ${subjectNames.join(", ")}.`);
@@ -45,9 +47,11 @@ class WasmSubject implements Subject {
   readonly name;
   readonly #options;
   readonly #isRestored;
+  readonly region?: (stop: number) => Promise<string>;
 
-  constructor(name: string, options: Options, isRestored: boolean) {
+  constructor(name: string, options: Options, isRestored: boolean, isGenerated = false) {
     this.name = name;
+    if (isGenerated) this.region = (stop) => this.#lastRegion(stop);
     this.#options = options;
     this.#isRestored = isRestored;
   }
@@ -69,15 +73,22 @@ class WasmSubject implements Subject {
     }
   }
 
-  async #create(): Promise<Engine> {
-    const { config, drives } = this.#options;
+  async #lastRegion(stop: number): Promise<string> {
+    const { config } = this.#options;
+    const engine = await this.#boot({ ...config, accel: `${config.accel!},list=7` });
+    await runTo(engine, stop);
+    return engine.query("generated last");
+  }
+
+  async #create(config = this.#options.config): Promise<Engine> {
+    const { drives } = this.#options;
     const disks = openDrives(drives, (sentence) => process.stderr.write(`lapwing: ${sentence}\n`));
     const engine = new Engine(instantiateEngine(await compileEngineFile(), config.memory, disks));
     engine.create({ ...config, drives: await disks.configLines() });
     return engine;
   }
-  async #boot(): Promise<Engine> {
-    const engine = await this.#create();
+  async #boot(config = this.#options.config): Promise<Engine> {
+    const engine = await this.#create(config);
     startMachine(engine, readBootFiles(this.#options));
     return engine;
   }

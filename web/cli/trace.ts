@@ -6,12 +6,12 @@ import { PerfettoWriter } from "../src/interrupts/perfetto";
 import { decodeRecords, recordBytes, toNdjson, toText, type IrqRecord } from "../src/interrupts/records";
 import { Symbols } from "../src/interrupts/model";
 import { openOutput, readInput, writeFully } from "./files";
-import type { Options } from "./options";
+import type { LogOptions, Options } from "./options";
 
 const ringRecords = 1 << 16;
 const recordsAtOnce = 4096;
 
-/** Drains the engine's event ring into the files that --trace-irq and -d int name, losing nothing. */
+/** Drains the engine's event ring and the translator's listings into the files that --trace-irq and -d name, losing nothing. */
 export class TraceFiles {
   readonly #engine: Engine;
   readonly #descriptors: number[] = [];
@@ -19,12 +19,13 @@ export class TraceFiles {
   readonly #finishers: (() => void)[] = [];
 
   readonly #symbols: Symbols | undefined;
+  #drainListing: (() => void) | undefined;
 
   constructor(engine: Engine, options: Options) {
     this.#engine = engine;
     this.#symbols = options.symbols === undefined ? undefined : readSymbols(options.symbols);
     if (options.traceIrq) this.#addFile(options.traceIrq);
-    if (options.logInterrupts) this.#addLog(options.logInterrupts.path);
+    if (options.log) this.#addLog(options.log);
     if (this.#sinks.length > 0) engine.startTrace(ringRecords, false);
   }
 
@@ -33,6 +34,7 @@ export class TraceFiles {
   }
 
   drain(): void {
+    this.#drainListing?.();
     if (!this.isActive) return;
     for (;;) {
       const bytes = this.#engine.takeTrace(recordsAtOnce);
@@ -71,8 +73,10 @@ export class TraceFiles {
     this.#sinks.push((records) => records.forEach((record) => perfetto.add(record)));
     this.#finishers.push(() => perfetto.end());
   }
-  #addLog(path: string | undefined): void {
+  #addLog({ path, interrupts, listing }: LogOptions): void {
     const write = path ? this.#open("the log", path) : (text: string) => void writeFully(2, text);
+    if (listing) this.#drainListing = () => write(this.#engine.query("generated"));
+    if (!interrupts) return;
     this.#sinks.push((records) => write(records.map((record) => toText(record, this.#symbols)).join("")));
   }
 }

@@ -259,6 +259,8 @@ const DoorScreen* Door::screen(double time_ns) {
 
 u32 Door::query(std::string_view command) {
   if (machine_ == nullptr) return no_machine();
+  if (command == "generated") return answer(jit_ == nullptr ? "" : jit_->take_listing(), kDone);
+  if (command == "generated last") return answer(jit_ == nullptr ? "" : jit_->last_region(), kDone);
   Result<std::string> reply = machine_->query(command);
   return reply.ok() ? answer(std::move(reply.value()), kDone) : answer(reply.error(), kFailed);
 }
