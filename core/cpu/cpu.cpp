@@ -165,12 +165,20 @@ bool Cpu::virtual_interrupt_due() const {
 
 bool Cpu::needs_step() const {
   return virtual_interrupt_due() || (state.rflags_rest & (rflags::kTf | rflags::kRf)) != 0 ||
-         state.interrupt_shadow || breakpoints_enabled(state);
+         (state.interrupt_shadow && shadow_holds_back()) || breakpoints_enabled(state);
+}
+
+// Whether something waits for the end of the shadow. Where nothing does, nothing can come before the next
+// instruction has retired: events come from devices, which run between slices or at a device access.
+bool Cpu::shadow_holds_back() const {
+  const bool maskable = intr_ && (state.rflags_rest & rflags::kIf) != 0;
+  return pending_debug_ != 0 || nmi_pending_ != 0 || maskable;
 }
 
 void Cpu::run_blocks() {
   refresh_stamp();
   in_new_task_ = false;
+  state.interrupt_shadow = state.shadow_is_mov_ss = false;
   Block* block = find_block();
   if (block == nullptr) {
     if (interruption_ == Interruption::kFault) {

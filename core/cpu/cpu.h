@@ -218,6 +218,7 @@ class Cpu final : public CpuPins, public Saveable {
   void take_nmi();
   void take_interrupt();
   bool needs_step() const;
+  bool shadow_holds_back() const;
   bool virtual_interrupt_due() const;
   void step();
   bool prepare_step(u64 linear, u64 physical);
