@@ -55,13 +55,16 @@ export async function recordWalks() {
     await vm.powerButton();
     const sci = await button;
     const all = await vm.irq.journeys({}, 20_000);
-    const records = decoded(new TextDecoder().decode(await vm.irq.export(undefined, { format: "ndjson" })));
+    const exported = async (format) => new TextDecoder().decode(await vm.irq.export(undefined, { format }));
+    const records = decoded(await exported("ndjson"));
+    const perfetto = await exported("perfetto");
     return {
       pressed,
       released,
       sci,
       all,
       records,
+      perfetto,
       writes: records.filter((r) => r.kind === "register write"),
       wrote,
     };

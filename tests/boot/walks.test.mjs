@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import fs from "node:fs";
 import path from "node:path";
 import test, { before } from "node:test";
+import { checkTraceEvents } from "../web/trace_events.mjs";
 import { folder, hopLine, journeyLines, recordSharedLine, recordWalks } from "./walks.mjs";
 
 let walks;
@@ -121,6 +122,14 @@ test("walk 8: INIT and SIPI start the second processor; IPIs go both ways", () =
   const parts = ["INIT:", ...journeyLines(init), "SIPI:", ...journeyLines(sipi)];
   agrees("8-ipi", [...parts, "to CPU 1:", ...journeyLines(ipi(1)), "to CPU 0:", ...journeyLines(ipi(0))]);
   assert.ok(init.raisedAt.ns < sipi.raisedAt.ns);
+});
+
+test("all of it opens in the trace viewer: lanes, handlers, and each journey with its arrows", () => {
+  const events = checkTraceEvents(walks.perfetto);
+  const lanes = events.filter(({ name }) => name === "thread_name").map(({ args }) => args.name);
+  for (const lane of ["i80420", "ioapic0", "lapic0", "lapic1", "cpu0", "cpu1"])
+    assert.ok(lanes.includes(lane));
+  assert.ok(new Set(events.filter(({ ph }) => ph === "f").map(({ id }) => id)).size > 100);
 });
 
 test("walk 9: a level interrupt sets remote IRR, and its EOI is broadcast to the I/O APIC", () => {

@@ -73,6 +73,9 @@ export class Irq {
   #model = new InterruptModel((journey) => this.#changed(journey));
   readonly #chunks: Uint8Array[] = [];
   #bytes = 0;
+  /** All bytes that came, also those dropped since. */
+  #taken = 0;
+  readonly #marks = new Map<number, number>();
   #start: Promise<void> | undefined;
   #symbols = new Symbols();
 
@@ -83,7 +86,11 @@ export class Irq {
 
   /** Records from here on, without loss. */
   start(): Promise<void> {
-    return (this.#start ??= this.#client.request("trace", "all"));
+    return (this.#start ??= this.#begin());
+  }
+  async #begin(): Promise<void> {
+    await this.#client.request("startHistory", undefined);
+    await this.#client.request("trace", "all");
   }
   async stop(): Promise<void> {
     if (!this.#start) return;
@@ -168,8 +175,25 @@ export class Irq {
   take(bytes: Uint8Array): void {
     this.#chunks.push(bytes);
     this.#bytes += bytes.length;
+    this.#taken += bytes.length;
     while (this.#bytes > mostBytes) this.#bytes -= this.#chunks.shift()!.length;
     this.#model.add(decodeRecords(bytes));
+  }
+  /** @internal The history may return here. */
+  mark(id: number): void {
+    this.#marks.set(id, this.#taken);
+  }
+  /** @internal It has returned: what was taken since then comes anew. */
+  rewind(id: number): void {
+    const kept = this.#marks.get(id) ?? 0;
+    for (const [other, taken] of this.#marks) if (taken > kept) this.#marks.delete(other);
+    while (this.#chunks.length > 0 && this.#taken > kept) {
+      const { length } = this.#chunks.pop()!;
+      this.#bytes -= length;
+      this.#taken -= length;
+    }
+    this.#model = new InterruptModel((journey) => this.#changed(journey));
+    for (const chunk of this.#chunks) this.#model.add(decodeRecords(chunk));
   }
   /** @internal The machine has ended: nothing more will come. */
   end(): void {

@@ -5,11 +5,13 @@ import {
   field,
   findDevice,
   gsiLevel,
+  messageCapabilities,
   register,
   vectorsIn,
   type CpuState,
   type DeviceState,
   type InterruptState,
+  type MessageCapability,
 } from "./state";
 import {
   deliveryModes,
@@ -299,6 +301,7 @@ function explainVector(vector: number, cpu: number | undefined, evidence: Eviden
     const gsi = pin === 2 ? 0 : pin;
     sources.push(...explainGsi(gsi, false, evidence).blockers.filter(({ at }) => at !== "pic"));
   }
+  sources.push(...messageBlockers(vector, evidence));
   if (sources.length > 0) return answer(sources, name);
   const quiet: Blocker = {
     at: "device",
@@ -307,6 +310,62 @@ function explainVector(vector: number, cpu: number | undefined, evidence: Eviden
     text: `${name} is in no IRR, and no unmasked source asks for it.`,
   };
   return answer([quiet], name);
+}
+
+/** Functions whose MSI or MSI-X would send this vector, but is masked or not enabled. */
+function messageBlockers(vector: number, { state, writers }: Evidence): Blocker[] {
+  const blockers: Blocker[] = [];
+  for (const capability of messageCapabilities(state)) {
+    const { name, device, instance, isExtended } = capability;
+    const place = isExtended ? msixPlace : msiPlace;
+    const block = (reason: string, text: string, at: number): void => {
+      const writer = writers.find(device, instance, at);
+      blockers.push({ at: "device", where: name, reason, text, writer });
+    };
+    for (const { entry, isMasked, isPending } of messagesWith(vector, capability)) {
+      const which = `${name} vector ${entry}, which sends ${vectorText(vector)},`;
+      const also = isPending ? "; its pending bit is set" : "";
+      if (!field(capability, "message control", isExtended ? "MSI-X enable" : "MSI enable"))
+        block("disabled", `${name} is not enabled.`, place);
+      else if (isExtended && field(capability, "message control", "function mask"))
+        block("function mask", `${name}: the function mask is set${also}.`, place);
+      else if (isMasked)
+        block(
+          "masked",
+          `${which} is masked${also}.`,
+          isExtended ? msixTable + 16 * entry + 12 : msiPlace + 16,
+        );
+    }
+  }
+  return blockers;
+}
+
+/** Where the stream says that these registers were written (devices/interrupt/msi.h). */
+const [msiPlace, msixPlace, msixTable] = [0x10000, 0x20000, 0x40000];
+
+/** The entries of a capability whose data has this vector. MSI: the low bits of the data number the entries. */
+function messagesWith(
+  vector: number,
+  capability: MessageCapability,
+): { entry: number; isMasked: boolean; isPending: boolean }[] {
+  if (!capability.isExtended) {
+    const granted = 1 << field(capability, "message control", "multiple message enable");
+    const first = field(capability, "message data", "vector") & ~(granted - 1);
+    const entry = vector - first;
+    if (entry < 0 || entry >= granted) return [];
+    const bit = (name: string): boolean => ((register(capability, name) >> BigInt(entry)) & 1n) === 1n;
+    return [{ entry, isMasked: bit("mask bits"), isPending: bit("pending bits") }];
+  }
+  return capability.registers.flatMap(({ name, fields }) => {
+    const entry = /^vector (\d+) data$/.exec(name)?.[1];
+    if (entry === undefined || fields[0]?.value !== vector) return [];
+    const pending = capability.registers.find(
+      (word) => word.name.startsWith("pending") && word.fields.some((f) => f.name === `vector ${entry}`),
+    );
+    const isPending = pending?.fields.find((f) => f.name === `vector ${entry}`)?.value === 1;
+    const isMasked = field(capability, `vector ${entry} control`, "mask") === 1;
+    return [{ entry: Number(entry), isMasked, isPending }];
+  });
 }
 
 /** What keeps a vector from its handler once it is at a local APIC. `fresh`: it has still to be accepted. */

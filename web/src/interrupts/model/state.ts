@@ -95,6 +95,22 @@ interface Registers {
 export const findDevice = (state: InterruptState, name: string): DeviceState | undefined =>
   state.devices.find((device) => device.name === name);
 
+/** The MSI and MSI-X capabilities of PCI functions: "nvme0 MSI-X". */
+export interface MessageCapability extends DeviceState {
+  /** As the event stream names the function. */
+  device: string;
+  instance: number;
+  isExtended: boolean;
+}
+
+export function messageCapabilities(state: InterruptState): MessageCapability[] {
+  return state.devices.flatMap((candidate) => {
+    const [, device, number, kind] = /^(\D+)(\d*) (MSI(?:-X)?)$/.exec(candidate.name) ?? [];
+    if (!device) return [];
+    return [{ ...candidate, device, instance: Number(number ?? 0), isExtended: kind === "MSI-X" }];
+  });
+}
+
 export function register(of: Registers, name: string): bigint {
   return of.registers.find((candidate) => candidate.name === name)?.value ?? 0n;
 }

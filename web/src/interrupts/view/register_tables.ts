@@ -1,4 +1,4 @@
-import type { InterruptState, RegisterState } from "../model";
+import { messageCapabilities, type InterruptState, type RegisterState } from "../model";
 import type { Writer } from "../model";
 
 interface Chip {
@@ -59,6 +59,13 @@ export class RegisterTables {
     }
     if (!entry.details.open) return;
     for (const register of chip.registers) this.#showRegister(chip, entry, register);
+    // Entries of an MSI-X table come and go.
+    const names = new Set(chip.registers.map(({ name }) => name));
+    for (const [name, row] of entry.rows) {
+      if (names.has(name)) continue;
+      row.remove();
+      entry.rows.delete(name);
+    }
   }
 
   #showRegister(
@@ -117,7 +124,11 @@ function chipsOf(state: InterruptState): Chip[] {
       registers,
       isOpenAtFirst: false,
     }));
+  const messages = messageCapabilities(state).map(({ name, device, instance, registers }) => ({
+    ...{ title: name, device, instance, registers },
+    isOpenAtFirst: false,
+  }));
   const rank = (title: string): number =>
-    ["8259A", "I/O", "Local", "HPET"].findIndex((word) => title.startsWith(word));
-  return [...devices, ...cpus].sort((a, b) => rank(a.title) - rank(b.title));
+    ["8259A", "I/O", "Second", "Local", "HPET"].findIndex((word) => title.startsWith(word));
+  return [...[...devices, ...cpus].sort((a, b) => rank(a.title) - rank(b.title)), ...messages];
 }
