@@ -1,4 +1,5 @@
 #include "devices/bus.h"
+#include "core/hex.h"
 
 #include <algorithm>
 
@@ -10,10 +11,7 @@ constexpr unsigned kPorts = 0x10000;
 constexpr std::size_t kMaxRanges = 255;  // owner_ holds bytes
 
 std::string hex_port(unsigned port) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string text = "0x";
-  for (int shift = 12; shift >= 0; shift -= 4) text += kDigits[(port >> shift) & 15];
-  return text;
+  return "0x" + hex(port, 4);
 }
 
 u32 all_ones(unsigned size) {

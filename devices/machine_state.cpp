@@ -1,6 +1,7 @@
 // State of the whole machine: hash, snapshot, comparison.
 #include <algorithm>
 
+#include "core/hex.h"
 #include "devices/machine.h"
 
 namespace lapwing {
@@ -32,13 +33,6 @@ class VectorSink final : public StateSink {
  private:
   std::vector<u8>& out_;
 };
-
-std::string hex(u64 value) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  for (int shift = 60; shift >= 0; shift -= 4) text += kDigits[(value >> shift) & 15];
-  return text;
-}
 
 // What must agree between the machine that saved and the one that loads.
 std::string settings_of(const MachineConfig& config) {
@@ -98,7 +92,7 @@ std::string Machine::state_summary() const {
     HashSink sink;
     StateWriter out(sink);
     save(out);
-    text += name + " " + hex(sink.value()) + "\n";
+    text += name + " " + hex(sink.value(), 16) + "\n";
   };
   text += "instructions " + std::to_string(clock_.instructions()) + "\n";
   text += "ns " + std::to_string(clock_.now_ns()) + "\n";

@@ -1,8 +1,7 @@
 #include "wasm_jit/listing.h"
 
-#include <cstdio>
-
 #include "core/cpu/decode/disassembler.h"
+#include "core/hex.h"
 #include "wasm_jit/backend/wasm_text.h"
 #include "wasm_jit/ir/printer.h"
 #include "wasm_jit/translate.h"
@@ -10,12 +9,6 @@
 namespace lapwing {
 
 namespace {
-
-std::string hex(u64 value) {
-  char text[24];
-  std::snprintf(text, sizeof text, "%08llx", static_cast<unsigned long long>(value));
-  return text;
-}
 
 // Addresses are the physical ones that the entry's page gives, whatever RIP runs there.
 std::string guest_text(const RegionSource& source) {
@@ -32,7 +25,7 @@ std::string guest_text(const RegionSource& source) {
       if (in.form == Form::kJ) alone.imm -= in.offset;
       if (in.base == kRipSlot) alone.disp -= in.offset;
       alone.offset = 0;
-      text += "  " + hex(at) + "  " + disassemble(alone, at) + "\n";
+      text += "  " + hex(at, 8) + "  " + disassemble(alone, at) + "\n";
     }
   }
   return text;
@@ -42,7 +35,7 @@ std::string guest_text(const RegionSource& source) {
 
 void list_region(Listing& listing, const RegionSource& source, const jit::Function& function,
                  const std::vector<u8>& body) {
-  listing.text += "region at physical " + hex(source.blocks[0].block->physical) + ", " +
+  listing.text += "region at physical " + hex(source.blocks[0].block->physical, 8) + ", " +
                   std::to_string(8u * source.mode.code_size) + "-bit, " +
                   std::to_string(source.blocks.size()) + " blocks, " + std::to_string(body.size()) +
                   " bytes\n";

@@ -1,7 +1,6 @@
 #include "wasm_jit/backend/wasm_text.h"
 
-#include <cstdio>
-
+#include "core/hex.h"
 #include "wasm_jit/backend/module_builder.h"
 
 namespace lapwing::jit {
@@ -104,11 +103,7 @@ class Printer {
   }
   std::string bytes(unsigned count) {
     std::string text;
-    char part[8];
-    for (unsigned i = 0; i < count; ++i) {
-      std::snprintf(part, sizeof part, " %02x", byte());
-      text += part;
-    }
+    for (unsigned i = 0; i < count; ++i) text += " " + hex(byte(), 2);
     return text;
   }
   void line(const std::string& words) { text_ += std::string(2 * (depth_ + 1), ' ') + words + "\n"; }

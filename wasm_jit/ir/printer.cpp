@@ -1,6 +1,5 @@
 #include "wasm_jit/ir/printer.h"
-
-#include <cstdio>
+#include "core/hex.h"
 
 namespace lapwing::jit {
 
@@ -11,10 +10,8 @@ const char* type_name(Type type) {
   return kNames[static_cast<unsigned>(type)];
 }
 
-std::string hex(u64 value) {
-  char text[24];
-  std::snprintf(text, sizeof text, value < 10 ? "%llu" : "0x%llx", static_cast<unsigned long long>(value));
-  return text;
+std::string short_hex(u64 value) {
+  return (value < 10 ? "" : "0x") + hex(value);
 }
 
 std::string value_name(Value value) {
@@ -48,9 +45,9 @@ std::string immediate(const Node& node) {
     case IrOp::kBudget:
     case IrOp::kCondition:
     case IrOp::kSimd:
-    case IrOp::kFloat: return " " + hex(node.imm);
+    case IrOp::kFloat: return " " + short_hex(node.imm);
     case IrOp::kConst128:
-    case IrOp::kShuffle: return " " + hex(node.imm_high) + ":" + hex(node.imm);
+    case IrOp::kShuffle: return " " + short_hex(node.imm_high) + ":" + short_hex(node.imm);
     default: return "";
   }
 }
@@ -62,7 +59,7 @@ std::string print_node(const Node& node, Value number) {
   for (unsigned i = 0; i < node.argument_count; ++i) {
     text += (i == 0 ? " " : ", ") + value_name(node.arguments[i]);
   }
-  if (node.effect() == Effect::kExit) text += " -> " + hex(node.exit);
+  if (node.effect() == Effect::kExit) text += " -> " + short_hex(node.exit);
   return text + "\n";
 }
 
@@ -72,8 +69,8 @@ std::string print_end(const Terminator& end) {
     case Terminator::Kind::kJump: return "  jump " + target(0) + "\n";
     case Terminator::Kind::kBranch:
       return "  branch " + value_name(end.value) + " ? " + target(0) + " : " + target(1) + "\n";
-    case Terminator::Kind::kExit: return "  exit " + hex(end.exit) + "\n";
-    default: return "  exit_next " + value_name(end.value) + " -> " + hex(end.exit) + "\n";
+    case Terminator::Kind::kExit: return "  exit " + short_hex(end.exit) + "\n";
+    default: return "  exit_next " + value_name(end.value) + " -> " + short_hex(end.exit) + "\n";
   }
 }
 

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdio>
 
 #include "core/cpu/exec/flags.h"
+#include "core/hex.h"
 #include "wasm_jit/runtime/compile.h"
 
 namespace lapwing {
@@ -228,18 +228,15 @@ void Jit::note_entry(const Region& region, const CpuState& state) {
 std::string Jit::last_region() const {
   if (last_.region.empty()) return "no region has run\n";
   const CpuState& s = last_.state;
-  char line[96];
   std::string text;
-  const auto hex = [&](const char* name, u64 value, bool last) {
-    std::snprintf(line, sizeof line, "%s=%016llx%s", name, static_cast<unsigned long long>(value),
-                  last ? "\n" : " ");
-    text += line;
+  const auto add = [&](const char* name, u64 value, bool last) {
+    text += std::string(name) + "=" + hex(value, 16) + (last ? "\n" : " ");
   };
   constexpr const char* kNames[] = {"RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI",
                                     "R8 ", "R9 ", "R10", "R11", "R12", "R13", "R14", "R15"};
-  hex("RIP", s.rip, false);
-  hex("RFL", get_rflags(s), true);
-  for (unsigned i = 0; i < 16; ++i) hex(kNames[i], s.gpr[i], i % 4 == 3);
+  add("RIP", s.rip, false);
+  add("RFL", get_rflags(s), true);
+  for (unsigned i = 0; i < 16; ++i) add(kNames[i], s.gpr[i], i % 4 == 3);
   return text + last_.region;
 }
 

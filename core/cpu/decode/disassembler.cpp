@@ -4,6 +4,7 @@
 
 #include "core/cpu/decode/op_info.h"
 #include "core/cpu/decode/opcode_tables.h"
+#include "core/hex.h"
 
 namespace lapwing {
 namespace {
@@ -21,18 +22,12 @@ constexpr const char* kSegmentNames[8] = {"es", "cs", "ss", "ds", "fs", "gs", "s
 constexpr const char* kConditions[16] = {"o", "no", "b", "ae", "e", "ne", "be", "a",
                                          "s", "ns", "p", "np", "l", "ge", "le", "g"};
 
-std::string hex(u64 value) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  do {
-    text.insert(text.begin(), kDigits[value & 15]);
-    value >>= 4;
-  } while (value != 0);
-  return "0x" + text;
+std::string prefixed(u64 value) {
+  return "0x" + hex(value);
 }
 
 std::string signed_hex(i64 value) {
-  return value < 0 ? "-" + hex(~static_cast<u64>(value) + 1) : "+" + hex(static_cast<u64>(value));
+  return value < 0 ? "-" + prefixed(~static_cast<u64>(value) + 1) : "+" + prefixed(static_cast<u64>(value));
 }
 
 u64 truncate(u64 value, unsigned bytes) {
@@ -182,7 +177,7 @@ std::string segment_text(const Instruction& in) {
 }
 
 std::string address_text(const Instruction& in) {
-  if (in.form == Form::kMoffsLoad || in.form == Form::kMoffsStore) return "[" + hex(in.imm) + "]";
+  if (in.form == Form::kMoffsLoad || in.form == Form::kMoffsStore) return "[" + prefixed(in.imm) + "]";
   if (in.base == kRipSlot) {
     const i64 from_next = i64{in.disp} - in.offset - in.length;
     return (in.address_size == 8 ? "[rip" : "[eip") + signed_hex(from_next) + "]";
@@ -195,7 +190,7 @@ std::string address_text(const Instruction& in) {
     text += general_name(in.index, in.address_size);
     if (in.address_size != 2) text += "*" + std::to_string(1 << in.scale);
   }
-  if (text == "[") return text + hex(truncate(disp, in.address_size)) + "]";
+  if (text == "[") return text + prefixed(truncate(disp, in.address_size)) + "]";
   if (in.disp != 0) text += signed_hex(in.disp);
   return text + "]";
 }
@@ -249,12 +244,12 @@ class Operands {
       case Form::kM1: return rm() + ", 1";
       case Form::kMC: return rm() + ", cl";
       case Form::kI: return immediate();
-      case Form::kII: return hex(in_.imm & 0xFFFF) + ", " + hex(in_.imm >> 16);
-      case Form::kJ: return hex(truncate(block_start() + in_.imm, in_.operand_size));
+      case Form::kII: return prefixed(in_.imm & 0xFFFF) + ", " + prefixed(in_.imm >> 16);
+      case Form::kJ: return prefixed(truncate(block_start() + in_.imm, in_.operand_size));
       case Form::kRVM: return reg() + ", " + vex() + ", " + rm();
       case Form::kRMV: return reg() + ", " + rm() + ", " + vex();
       case Form::kVM: return vex() + ", " + rm();
-      case Form::kA: return hex(static_cast<u64>(in_.disp)) + ":" + hex(in_.imm);
+      case Form::kA: return prefixed(static_cast<u64>(in_.disp)) + ":" + prefixed(in_.imm);
       case Form::kMoffsLoad: return reg() + ", " + memory_text(in_, classes_);
       case Form::kMoffsStore: return memory_text(in_, classes_) + ", " + reg();
       case Form::kPortImm:
@@ -266,7 +261,7 @@ class Operands {
   std::string note() const {
     if (in_.base != kRipSlot) return "";
     const u64 target = block_start() + static_cast<u64>(i64{in_.disp});
-    return "  # " + hex(truncate(target, in_.address_size));
+    return "  # " + prefixed(truncate(target, in_.address_size));
   }
 
  private:
@@ -280,7 +275,8 @@ class Operands {
   std::string immediate() const {
     const bool general = classes_.rm == RegisterClass::kGeneral && in_.operand_size != 0;
     const bool narrow = in_.form == Form::kMI || in_.form == Form::kRMI || in_.form == Form::kI;
-    return hex(general && narrow && in_.op != Op::RET_FAR ? truncate(in_.imm, in_.operand_size) : in_.imm);
+    return prefixed(general && narrow && in_.op != Op::RET_FAR ? truncate(in_.imm, in_.operand_size)
+                                                               : in_.imm);
   }
   std::string none_text() const {
     return in_.op == Op::PUSH_SEG || in_.op == Op::POP_SEG ? kSegmentNames[in_.reg & 7] : "";
@@ -290,7 +286,7 @@ class Operands {
     return blends ? ", xmm0" : "";
   }
   std::string port_text() const {
-    const std::string port = in_.form == Form::kPortDx ? "dx" : hex(in_.imm);
+    const std::string port = in_.form == Form::kPortDx ? "dx" : prefixed(in_.imm);
     const std::string accumulator = general_name(kRax, in_.operand_size);
     return in_.op == Op::IN ? accumulator + ", " + port : port + ", " + accumulator;
   }
