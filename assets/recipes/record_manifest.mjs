@@ -14,6 +14,8 @@ function readJson(file) {
 const manifest = readJson(kManifest);
 const toolchain = readJson(cachePath("toolchain", "emscripten-trixie-1", "packages.json"))?.packages ?? {};
 for (const asset of manifest.assets) {
+  const system = asset.system ? readJson(cachePath("systems", asset.system, "record.json")) : undefined;
+  if (system) asset.lastSeen = { packages: system.packages, sha256: system.sha256 };
   const part = asset.part ? readJson(cachePath("parts", asset.part, "record.json")) : undefined;
   const seen = part ?? toolchain[asset.package];
   if (!seen) continue;

@@ -9,6 +9,7 @@ import zlib from "node:zlib";
 import test from "node:test";
 import { defaultGuest, firmwarePath, listGuests } from "../../assets/guests.mjs";
 import { writeCpio } from "../../assets/recipes/cpio.mjs";
+import { grubSectors, kPartitionStart } from "../../assets/recipes/grub_disk.mjs";
 import { buildInitramfs } from "../../assets/recipes/initramfs.mjs";
 import { collectModules } from "../../assets/recipes/modules.mjs";
 
@@ -20,6 +21,26 @@ function temporaryFolder(t) {
   t.after(() => fs.rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
+
+test("GRUB's sectors lead from the boot sector to all of core.img, before the partition", () => {
+  const boot = Buffer.alloc(512, 0x11);
+  boot.writeUInt16LE(0xaa55, 510);
+  const core = Buffer.alloc(5 * 512 + 100, 0x22);
+  const sectors = grubSectors(boot, core, 64 << 20);
+  assert.equal(sectors.length, 7 * 512);
+  assert.equal(sectors.readUInt16LE(510), 0xaa55);
+  assert.equal(sectors.readBigUInt64LE(0x5c), 1n);
+  const rest = 512 + 0x1f4;
+  assert.deepEqual([sectors.readBigUInt64LE(rest), sectors.readUInt16LE(rest + 8)], [2n, 5]);
+  const entry = sectors.subarray(0x1be, 0x1ce);
+  assert.deepEqual([entry[0], entry[4], entry.readUInt32LE(8)], [0x80, 0x83, kPartitionStart / 512]);
+  assert.equal(entry.readUInt32LE(12), (63 << 20) / 512);
+  assert.throws(
+    () => grubSectors(boot, Buffer.alloc(1 << 20), 64 << 20),
+    /does not fit before the partition/,
+  );
+  assert.throws(() => grubSectors(Buffer.alloc(512), core, 64 << 20), /not a boot sector/);
+});
 
 /** name -> { mode, data } of a newc archive, read by the format's definition. */
 function readCpio(archive) {
