@@ -113,7 +113,8 @@ test("every guest in the index has a bzImage and a gzipped initramfs", () => {
 
 test("the manifest names every package the recipes download, with licence and last version", () => {
   const { assets } = JSON.parse(fs.readFileSync(path.join(kRoot, "assets/manifest.json"), "utf8"));
-  const recipes = ["guests", "large_programs", "small_kernel"].map((name) => `recipes/${name}.mjs`);
+  const names = ["guests", "large_programs", "small_kernel", "systems", "debian_image"];
+  const recipes = names.map((name) => `recipes/${name}.mjs`);
   recipes.push("setup/emscripten.mjs");
   const text = recipes.map((name) => fs.readFileSync(path.join(kRoot, "assets", name), "utf8")).join("\n");
   for (const asset of assets) {
