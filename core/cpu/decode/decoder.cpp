@@ -164,12 +164,12 @@ const Row* Decoder::select_two_byte() {
   unsigned row;
   if (out_.opcode == 0x38) {
     out_.opcode = byte();
-    row = opcode::kLookup.map_0f38[column()][out_.opcode];
+    row = opcode::lookup().map_0f38[column()][out_.opcode];
   } else if (out_.opcode == 0x3A) {
     out_.opcode = byte();
-    row = opcode::kLookup.map_0f3a[column()][out_.opcode];
+    row = opcode::lookup().map_0f3a[column()][out_.opcode];
   } else {
-    row = opcode::kLookup.two_byte[column()][out_.opcode];
+    row = opcode::lookup().two_byte[column()][out_.opcode];
   }
   return &opcode::kRows[row];
 }
@@ -196,8 +196,8 @@ const Row* Decoder::select_vex(u8 first) {
   const bool wide_vector = bit_of(last, 2);
   out_.opcode = byte();
   unsigned row = 0;
-  if (map == 2) row = opcode::kLookup.vex_0f38[last & 3][out_.opcode];
-  if (map == 3) row = opcode::kLookup.vex_0f3a[last & 3][out_.opcode];
+  if (map == 2) row = opcode::lookup().vex_0f38[last & 3][out_.opcode];
+  if (map == 3) row = opcode::lookup().vex_0f3a[last & 3][out_.opcode];
   if (bad_prefix || wide_vector) row = 0;
   return &opcode::kRows[row];
 }
@@ -208,7 +208,7 @@ const Row* Decoder::select(u8 first) {
   if (first == 0xC4 || first == 0xC5) {
     if (code64() || *p_ >= 0xC0) return select_vex(first);
   }
-  return &opcode::kRows[opcode::kLookup.one_byte[code64()][first]];
+  return &opcode::kRows[opcode::lookup().one_byte[code64()][first]];
 }
 
 // Operand sizes by rule and by what they depend on.
@@ -485,7 +485,7 @@ bool Decoder::run() {
   const Row* shape = row;
   if (row->group != Table::kNoGroup) {
     modrm_ = byte();
-    row = &opcode::kRows[opcode::kLookup.group[opcode::group_index(row->group)][opcode::group_slot(modrm_)]];
+    row = &opcode::kRows[opcode::lookup().group[opcode::group_index(row->group)][opcode::group_slot(modrm_)]];
     if (row->encoding != Encoding::kInherit) shape = row;
   } else if (row->encoding > Encoding::kNone && row->encoding <= Encoding::kVM) {
     modrm_ = byte();

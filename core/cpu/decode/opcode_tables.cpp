@@ -125,7 +125,7 @@ constexpr Row kRows[] = {
 constexpr unsigned kRowCount = static_cast<unsigned>(std::size(kRows));
 
 // Not constexpr, so that a constant expression that gets here does not compile.
-void two_rows_in_one_place();
+void two_rows_in_one_place() {}
 
 constexpr void put(u16& slot, unsigned row) {
   if (slot != 0) two_rows_in_one_place();
@@ -164,7 +164,17 @@ constexpr Lookup make_lookup() {
   return out;
 }
 
-constexpr Lookup kLookup = make_lookup();
+static_assert(make_lookup().one_byte[0][0x90] != 0, "two rows in one place");
+
+// Not constant for the compiler: a page would download what it can compute.
+Lookup compute_lookup() {
+  return make_lookup();
+}
+
+const Lookup& lookup() {
+  static const Lookup table = compute_lookup();
+  return table;
+}
 
 // PAUSE and CMPXCHG16B are variants that the decoder derives from another row.
 constexpr bool every_op_has_a_row() {

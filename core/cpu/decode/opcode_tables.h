@@ -185,6 +185,6 @@ struct Lookup {
 
 extern const Row kRows[];
 extern const unsigned kRowCount;
-extern const Lookup kLookup;
+const Lookup& lookup();
 
 }  // namespace lapwing::opcode

@@ -43,7 +43,7 @@ constexpr Row kRows[] = {
 #undef HOT
 };
 
-// Open addressing with linear probing.
+// Open addressing with linear probing. Filled at first use: the page would have to download it otherwise.
 constexpr unsigned kSlots = 2048;
 static_assert(sizeof(kRows) / sizeof(Row) < kSlots / 2);
 
@@ -52,9 +52,9 @@ constexpr unsigned slot_of(u32 key) {
 }
 
 struct RowTable {
-  Row slots[kSlots]{};
+  Row slots[kSlots];
 
-  constexpr RowTable() {
+  RowTable() {
     for (Row& slot : slots) slot = {0, HotOp::kEndFall};
     for (const Row& row : kRows) {
       unsigned at = slot_of(row.key);
@@ -63,7 +63,6 @@ struct RowTable {
     }
   }
 };
-constexpr RowTable kTable;
 
 constexpr bool all_different() {
   for (const Row& row : kRows) {
@@ -78,9 +77,10 @@ static_assert(all_different(), "two rows of hot.inc for the same instruction");
 }  // namespace
 
 u16 select_handler(const Instruction& in) {
+  static const RowTable table;
   const u32 wanted = key(in.op, in.form, in.operand_size, kind_of(in));
-  for (unsigned at = slot_of(wanted); kTable.slots[at].hot != HotOp::kEndFall; at = (at + 1) % kSlots) {
-    if (kTable.slots[at].key == wanted) return static_cast<u16>(kTable.slots[at].hot);
+  for (unsigned at = slot_of(wanted); table.slots[at].hot != HotOp::kEndFall; at = (at + 1) % kSlots) {
+    if (table.slots[at].key == wanted) return static_cast<u16>(table.slots[at].hot);
   }
   return generic_handler(in.op);
 }
