@@ -159,7 +159,8 @@ class Run {
     this.#engine = engine;
     this.#options = options;
     this.#resolve = resolve;
-    this.#nextHash = options.hashEvery;
+    // A restored machine has some instructions behind it.
+    this.#nextHash = (Math.floor(engine.instructions / options.hashEvery) + 1) * options.hashEvery;
     this.#watcher = new ConsoleWatcher(options);
     this.#serialFiles = options.serial.map((target) => openSerial(target));
     this.#debugFile = options.debugConsole && openSerial(options.debugConsole);
