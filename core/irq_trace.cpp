@@ -1,6 +1,57 @@
 #include "core/irq_trace.h"
 
+#include <iterator>
+
 namespace lapwing {
+
+namespace {
+
+// By IrqEventKind.
+constexpr const char* kEventNames[] = {"line_raised",
+                                       "line_lowered",
+                                       "pic_latched",
+                                       "pic_masked",
+                                       "pic_acknowledged",
+                                       "pic_spurious",
+                                       "pic_eoi",
+                                       "ioapic_latched",
+                                       "ioapic_masked",
+                                       "ioapic_remote_irr",
+                                       "ioapic_eoi",
+                                       "message_sent",
+                                       "message_dropped",
+                                       "msi_masked",
+                                       "lapic_irr_set",
+                                       "lapic_coalesced",
+                                       "lapic_isr",
+                                       "lapic_eoi",
+                                       "lapic_eoi_broadcast",
+                                       "lapic_spurious",
+                                       "lapic_masked",
+                                       "lapic_disabled",
+                                       "lvt_fired",
+                                       "ipi_sent",
+                                       "init",
+                                       "sipi",
+                                       "nmi",
+                                       "ext_int",
+                                       "cpu_vector",
+                                       "cpu_exception",
+                                       "cpu_halt",
+                                       "cpu_wake",
+                                       "register_write",
+                                       "device_raise",
+                                       "smi",
+                                       "device_lower",
+                                       "line_joined",
+                                       "line_kept"};
+static_assert(std::size(kEventNames) == kIrqEventKinds);
+
+}  // namespace
+
+const char* irq_event_name(IrqEventKind kind) {
+  return kEventNames[static_cast<unsigned>(kind)];
+}
 
 void IrqTrace::add(IrqEventKind kind, DeviceId device, const Fields& fields) {
   ++counts_[static_cast<std::size_t>(kind)];

@@ -62,6 +62,9 @@ constexpr unsigned kIrqEventKinds = 38;
 constexpr u32 kMessageLine = 1u << 31;
 constexpr u32 kIntxLine = 1u << 30;
 
+// As statistics and the monitor name it: "line_raised".
+const char* irq_event_name(IrqEventKind kind);
+
 // Who appended a record. Values are part of the trace file format: append only.
 enum class DeviceId : u8 {
   kNone = 0,

@@ -1,6 +1,7 @@
 // The question "state interrupts": all registers of the interrupt system and what of each CPU decides on
 // delivery, as JSON for the interrupt view. Built from the register tables, without side effects. Values are
 // hexadecimal strings, because JSON numbers are exact to 53 bits only; a field is [name, lowest bit, width].
+#include "core/hex.h"
 #include "devices/machine.h"
 
 namespace lapwing {
@@ -8,13 +9,7 @@ namespace lapwing {
 namespace {
 
 std::string hex_text(u64 value) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string digits;
-  do {
-    digits.insert(digits.begin(), kDigits[value & 15]);
-    value >>= 4;
-  } while (value != 0);
-  return "\"0x" + digits + "\"";
+  return "\"0x" + hex(value) + "\"";
 }
 
 std::string quoted(std::string_view text) {
@@ -38,9 +33,9 @@ std::string register_json(const RegisterValue& reg) {
   return text + "]}";
 }
 
-std::string registers_json(const Device& device) {
+std::string registers_json(const std::vector<RegisterValue>& registers) {
   std::string text = "[";
-  for (const RegisterValue& reg : device.registers()) {
+  for (const RegisterValue& reg : registers) {
     if (text.size() > 1) text += ",";
     text += register_json(reg);
   }
@@ -70,8 +65,8 @@ std::string cpu_json(const Cpu& cpu, const LocalApic& apic) {
          ",\"interruptFlag\":" + truth((s.rflags_rest & rflags::kIf) != 0) +
          ",\"shadow\":" + truth(s.interrupt_shadow) + ",\"nmiBlocked\":" + truth(s.nmi_blocked) +
          ",\"idtBase\":" + hex_text(s.idtr.base) + ",\"idtLimit\":" + std::to_string(s.idtr.limit) +
-         ",\"entered\":" + entered_json(cpu.trace, cpu.index) + ",\"registers\":" + registers_json(apic) +
-         "}";
+         ",\"entered\":" + entered_json(cpu.trace, cpu.index) +
+         ",\"registers\":" + registers_json(apic.registers()) + "}";
 }
 
 }  // namespace
@@ -96,7 +91,12 @@ std::string Machine::interrupt_state_json() const {
   for (const Device* device : board_->devices()) {
     if (device->name() == "local_apic" || device->name() == "vga" || device->registers().empty()) continue;
     text += std::string(first ? "" : ",") + "{\"name\":" + quoted(device->name()) +
-            ",\"registers\":" + registers_json(*device) + "}";
+            ",\"registers\":" + registers_json(device->registers()) + "}";
+    first = false;
+  }
+  for (const Board::RegisterTable& table : board_->message_capabilities()) {
+    text += std::string(first ? "" : ",") + "{\"name\":" + quoted(table.name) +
+            ",\"registers\":" + registers_json(table.registers) + "}";
     first = false;
   }
   text += "],\"cpus\":[";

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/hex.h"
 #include "devices/firmware/direct_boot.h"
 #include "devices/firmware/firmware_files.h"
 #include "devices/video/rom_font.h"
@@ -23,13 +24,6 @@ constexpr unsigned kRtcIrq = 8;
 // CMOS byte 0x0F, the shutdown code, and the code that tells SeaBIOS to resume from RAM.
 constexpr u8 kShutdownCode = 0x0F;
 constexpr u8 kResumeFromRam = 0xFE;
-
-std::string hex(u64 value, unsigned digits) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string text(digits, '0');
-  for (unsigned i = 0; i < digits; ++i) text[digits - 1 - i] = kDigits[(value >> (4 * i)) & 15];
-  return text;
-}
 
 std::string range_text(u64 base, u64 size, unsigned digits) {
   return hex(base, digits) + "-" + hex(base + size - 1, digits) + " ";
@@ -498,6 +492,20 @@ std::string Board::pci_text() const {
     }
   }
   return text;
+}
+
+std::vector<Board::RegisterTable> Board::message_capabilities() const {
+  std::vector<RegisterTable> tables;
+  for (unsigned slot = 0; slot < PciBus::kSlots; ++slot) {
+    for (unsigned function = 0; function < PciBus::kFunctions; ++function) {
+      const PciDevice* device = pci_->device(slot, function);
+      if (device == nullptr) continue;
+      const std::string name(device->name());
+      if (device->msi() != nullptr) tables.push_back({name + " MSI", device->msi()->registers()});
+      if (device->msix() != nullptr) tables.push_back({name + " MSI-X", device->msix()->registers()});
+    }
+  }
+  return tables;
 }
 
 std::vector<const Device*> Board::devices() const {

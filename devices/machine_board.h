@@ -124,6 +124,12 @@ class Board final : private SystemControl {
   const LocalApic& local_apic(unsigned cpu) const { return *local_apics_[cpu]; }
   const GsiRouter& gsis() const { return *gsis_; }
   std::vector<const Device*> devices() const;
+  // "nvme0 MSI", "nvme0 MSI-X": the message capabilities of the PCI functions.
+  struct RegisterTable {
+    std::string name;
+    std::vector<RegisterValue> registers;
+  };
+  std::vector<RegisterTable> message_capabilities() const;
   std::string address_map() const;
   std::string pci_text() const;
   // Everything with state, in the order in which it is saved.

@@ -5,18 +5,12 @@
 #include "core/cpu/decode/decoder.h"
 #include "core/cpu/decode/disassembler.h"
 #include "core/cpu/exec/flags.h"
+#include "core/hex.h"
 #include "devices/machine.h"
 
 namespace lapwing {
 
 namespace {
-
-std::string hex(u64 value, unsigned digits) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string text(digits, '0');
-  for (unsigned i = 0; i < digits; ++i) text[digits - 1 - i] = kDigits[(value >> (4 * i)) & 15];
-  return text;
-}
 
 std::string padded(std::string text, std::size_t width) {
   if (text.size() < width) text.resize(width, ' ');
@@ -37,12 +31,15 @@ std::string describe(const RegisterValue& reg) {
   return line + "\n";
 }
 
-std::string describe(const Device& device) {
-  const std::vector<RegisterValue> registers = device.registers();
+std::string describe(const std::string& name, const std::vector<RegisterValue>& registers) {
   if (registers.empty()) return {};
-  std::string text = std::string(device.name()) + ":\n";
+  std::string text = name + ":\n";
   for (const RegisterValue& reg : registers) text += "  " + describe(reg);
   return text;
+}
+
+std::string describe(const Device& device) {
+  return describe(std::string(device.name()), device.registers());
 }
 
 std::string_view next_word(std::string_view& rest) {
@@ -92,51 +89,6 @@ bool parse_format(std::string_view text, ExamineFormat& out) {
     }
   }
   return true;
-}
-
-// By IrqEventKind.
-constexpr const char* kEventNames[] = {"line_raised",
-                                       "line_lowered",
-                                       "pic_latched",
-                                       "pic_masked",
-                                       "pic_acknowledged",
-                                       "pic_spurious",
-                                       "pic_eoi",
-                                       "ioapic_latched",
-                                       "ioapic_masked",
-                                       "ioapic_remote_irr",
-                                       "ioapic_eoi",
-                                       "message_sent",
-                                       "message_dropped",
-                                       "msi_masked",
-                                       "lapic_irr_set",
-                                       "lapic_coalesced",
-                                       "lapic_isr",
-                                       "lapic_eoi",
-                                       "lapic_eoi_broadcast",
-                                       "lapic_spurious",
-                                       "lapic_masked",
-                                       "lapic_disabled",
-                                       "lvt_fired",
-                                       "ipi_sent",
-                                       "init",
-                                       "sipi",
-                                       "nmi",
-                                       "ext_int",
-                                       "cpu_vector",
-                                       "cpu_exception",
-                                       "cpu_halt",
-                                       "cpu_wake",
-                                       "register_write",
-                                       "device_raise",
-                                       "smi",
-                                       "device_lower",
-                                       "line_joined",
-                                       "line_kept"};
-static_assert(std::size(kEventNames) == kIrqEventKinds);
-
-const char* irq_event_name(IrqEventKind kind) {
-  return kEventNames[static_cast<unsigned>(kind)];
 }
 
 const char* segment_name(unsigned index) {
@@ -271,6 +223,12 @@ std::string Machine::query_info(std::string_view what, bool& known) {
     return text;
   }
   if (what == "irq") return irq_text();
+  if (what == "msi") {
+    std::string text;
+    for (const Board::RegisterTable& table : board_->message_capabilities())
+      text += describe(table.name, table.registers);
+    return text.empty() ? "this machine has no function with MSI or MSI-X\n" : text;
+  }
   if (what == "mem") return translations_text();
   if (what == "mtree") return board_->address_map();
   if (what == "pci") return board_->pci_text();
@@ -286,7 +244,24 @@ std::string Machine::query_info(std::string_view what, bool& known) {
 std::string Machine::irq_text() const {
   std::string text = "GSI levels:";
   for (unsigned gsi = 0; gsi < 24; ++gsi) text += board_->gsis().level(gsi) ? " " + std::to_string(gsi) : "";
-  text += "\nhops counted:\n";
+  text += "\nlines raised since power-on:\n";
+  for (unsigned gsi = 0; gsi < GsiRouter::kGsis; ++gsi) {
+    const u64 count = trace_.raised(gsi);
+    if (count != 0) text += "  GSI " + padded(std::to_string(gsi), 16) + std::to_string(count) + "\n";
+  }
+  text += "handlers entered, by CPU:\n";
+  for (unsigned vector = 0; vector < 256; ++vector) {
+    u64 all = 0;
+    std::string row;
+    for (unsigned cpu = 0; cpu < cpu_count(); ++cpu) {
+      const u64 count = trace_.entered(cpu, static_cast<u8>(vector));
+      all += count;
+      row += padded(std::to_string(count), 12);
+    }
+    row.erase(row.find_last_not_of(' ') + 1);
+    if (all != 0) text += "  vector " + padded("0x" + hex(vector, 2), 13) + row + "\n";
+  }
+  text += "hops:\n";
   for (unsigned kind = 0; kind < kIrqEventKinds; ++kind) {
     const auto event = static_cast<IrqEventKind>(kind);
     if (trace_.count(event) == 0) continue;
@@ -416,7 +391,7 @@ Result<std::string> Machine::query(std::string_view command) {
   return Error{"unknown question '" + std::string(command) +
                "'; known: hash, registers, screen, stats, state, state interrupts, x, xp, disassemble, info "
                "pic|ioapic|lapic|"
-               "irq|registers|mem|mtree|hpet|pci|vga"};
+               "irq|msi|registers|mem|mtree|hpet|pci|vga"};
 }
 
 }  // namespace lapwing

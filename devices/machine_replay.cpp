@@ -18,6 +18,7 @@ bool same_place(const Position& a, const Position& b) {
 }  // namespace
 
 void Machine::start_recording() {
+  replay_.reset();
   InputLog log;
   log.config = config_.text;
   for (const auto& file : files_) log.images.push_back({file->kind, hash_of(file->data)});

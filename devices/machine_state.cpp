@@ -156,6 +156,7 @@ Result<void> Machine::load_snapshot(const u8* data, std::size_t size) {
   }
   if (!good) return Error{"the snapshot's section '" + saved[failed].name + "' holds impossible values"};
   ended_.reset();
+  power_off_requested_ = exit_requested_ = false;
   recording_.reset();
   replay_.reset();
   return {};

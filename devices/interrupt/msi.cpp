@@ -54,6 +54,12 @@ void trace_masked(const MsiPort& port, CauseId cause, unsigned vector) {
                  {.cause = cause, .line = vector, .instance = port.instance});
 }
 
+void trace_write(const MsiPort& port, u32 place, u64 value) {
+  port.trace.add(
+      IrqEventKind::kRegisterWrite, port.device,
+      {.line = place, .cpu = port.trace.executing_cpu(), .instance = port.instance, .data = value});
+}
+
 void set_half(u64& value, bool high, u32 half) {
   value = high ? (value & 0xFFFFFFFF) | static_cast<u64>(half) << 32 : (value & ~0xFFFFFFFFull) | half;
 }
@@ -62,6 +68,7 @@ void set_half(u64& value, bool high, u32 half) {
 
 MsiCapability::MsiCapability(const MsiPort& port, unsigned vectors) : port_(port), causes_(kMaxVectors) {
   while ((1u << log2_vectors_) < std::min(vectors, kMaxVectors)) ++log2_vectors_;
+  describe_registers();
 }
 
 void MsiCapability::reset() {
@@ -115,6 +122,7 @@ u32 MsiCapability::read(unsigned offset, unsigned size) const {
 }
 
 void MsiCapability::write(unsigned offset, u32 value, unsigned size) {
+  trace_write(port_, msi_trace::kMsi + (offset & ~3u), value);
   write_dword(offset / 4, merge(read_dword(offset / 4), offset, value, size));
 }
 
@@ -169,7 +177,9 @@ bool MsiCapability::load(StateReader& in) {
 }
 
 MsixCapability::MsixCapability(const MsiPort& port, unsigned vectors, const Layout& layout)
-    : port_(port), layout_(layout), entries_(std::clamp(vectors, 1u, kMaxVectors)) {}
+    : port_(port), layout_(layout), entries_(std::clamp(vectors, 1u, kMaxVectors)) {
+  describe_registers();
+}
 
 void MsixCapability::reset() {
   control_ = 0;
@@ -201,6 +211,7 @@ u32 MsixCapability::read(unsigned offset, unsigned size) const {
 }
 
 void MsixCapability::write(unsigned offset, u32 value, unsigned size) {
+  trace_write(port_, msi_trace::kMsix + (offset & ~3u), value);
   if (offset / 4 != 0) return;
   const u32 dword = merge(read_dword(0), offset, value, size);
   control_ = static_cast<u16>(dword >> 16) & msix_control::kWritable;
@@ -220,6 +231,7 @@ u32 MsixCapability::table_dword(u64 offset) const {
 
 void MsixCapability::write_table_dword(u64 offset, u32 value) {
   if (offset / kEntrySize >= entries_.size()) return;
+  trace_write(port_, msi_trace::kMsixTable + static_cast<u32>(offset & ~3ull), value);
   const auto vector = static_cast<unsigned>(offset / kEntrySize);
   Entry& entry = entries_[vector];
   switch (offset % kEntrySize / 4) {

@@ -6,10 +6,13 @@
 // event. MSI here always has a 64-bit address and per-vector masking.
 #pragma once
 
+#include <deque>
+#include <string>
 #include <vector>
 
 #include "core/bitfield.h"
 #include "core/snapshot.h"
+#include "devices/device.h"
 #include "devices/irq.h"
 
 namespace lapwing {
@@ -21,6 +24,11 @@ struct MsiPort {
   DeviceId device = DeviceId::kPci;
   u8 instance = 0;
 };
+
+// Where the registers lie in the event stream's records of register writes (above all port numbers).
+namespace msi_trace {
+enum : u32 { kMsi = 0x10000, kMsix = 0x20000, kMsixTable = 0x40000, kMsixPba = 0x80000 };
+}
 
 class MsiCapability final : public Saveable {
  public:
@@ -43,11 +51,14 @@ class MsiCapability final : public Saveable {
   // The cause was served while its vector was masked.
   void clear_pending(unsigned vector);
   void reset();
+  // As the monitor and the interrupt view show it.
+  std::vector<RegisterValue> registers() const;
 
   void save(StateWriter& out) const override;
   bool load(StateReader& in) override;
 
  private:
+  void describe_registers();
   u32 read_dword(unsigned index) const;
   void write_dword(unsigned index, u32 value);
   void send(unsigned vector);
@@ -61,6 +72,7 @@ class MsiCapability final : public Saveable {
   u32 mask_ = 0;
   u32 pending_ = 0;
   std::vector<CauseId> causes_;
+  std::vector<RegisterInfo> infos_;
 };
 
 class MsixCapability final : public Saveable {
@@ -95,6 +107,8 @@ class MsixCapability final : public Saveable {
   bool pending(unsigned vector) const { return entries_[vector].pending; }
   bool masked(unsigned vector) const;
   void reset();
+  // Likewise; table entries that were never programmed are left out.
+  std::vector<RegisterValue> registers() const;
 
   void save(StateWriter& out) const override;
   bool load(StateReader& in) override;
@@ -108,6 +122,7 @@ class MsixCapability final : public Saveable {
     CauseId cause = 0;
   };
 
+  void describe_registers();
   u32 read_dword(unsigned index) const;
   u32 table_dword(u64 offset) const;
   void write_table_dword(u64 offset, u32 value);
@@ -118,6 +133,9 @@ class MsixCapability final : public Saveable {
   Layout layout_;
   u16 control_ = 0;
   std::vector<Entry> entries_;
+  std::vector<RegisterInfo> infos_;
+  std::deque<std::string> names_;
+  std::deque<std::vector<FieldInfo>> fields_;
 };
 
 }  // namespace lapwing

@@ -47,6 +47,10 @@ class PciDevice : public Device {
   void set_rom(std::vector<u8> image);
   const std::vector<u8>& rom() const { return rom_; }
 
+  // For the monitor and the interrupt view; nullptr when the function has none.
+  const MsiCapability* msi() const { return msi_; }
+  const MsixCapability* msix() const { return msix_; }
+
   // Power-on state of the configuration space; derived devices reset their own registers and call this.
   void reset() override;
   void save(StateWriter& out) const override;

@@ -143,3 +143,39 @@ TEST_CASE("msi_served_while_masked_is_not_sent_on_unmask") {
   msi.write(0x10, 0, 4);
   CHECK(p.messages.sent.empty());
 }
+
+TEST_CASE("message_capabilities_show_their_registers_by_field_and_their_writers") {
+  Port p;
+  MsixCapability msix(p.port, 40,
+                      {.table_bar = 0, .table_offset = 0x2000, .pba_bar = 0, .pba_offset = 0x3000});
+  const auto value = [&](const char* name) -> u64 {
+    for (const RegisterValue& reg : msix.registers())
+      if (std::string_view(reg.info->name) == name) return reg.value;
+    return ~0ull;
+  };
+  CHECK(msix.registers().size() == 5);  // control, places, two words of pending bits
+  p.trace.start(16, false);
+  p.trace.set_executing(1, 0x1234);
+  msix.table_write(16 * 33, 0xFEE01000, 4);
+  msix.table_write(16 * 33 + 8, 0x31, 4);
+  msix.write(2, 0x8000, 2);
+  msix.notify(33);
+  CHECK(value("message control") == 0x8027);
+  CHECK(value("vector 33 address") == 0xFEE01000);
+  CHECK(value("vector 33 data") == 0x31);
+  CHECK(value("vector 33 control") == 1);
+  CHECK(value("pending 32-39") == 2);
+  CHECK(value("vector 0 data") == ~0ull);
+  for (const RegisterValue& reg : msix.registers())
+    if (std::string_view(reg.info->name) == "pending 32-39")
+      CHECK(reg.info->fields[1].name == std::string_view("vector 33"));
+  IrqEvent events[8];
+  REQUIRE(p.trace.drain(events, 8) >= 3);
+  CHECK(events[0].line == msi_trace::kMsixTable + 16 * 33);
+  CHECK(events[0].rip == 0x1234);
+  CHECK(events[2].line == msi_trace::kMsix);
+  MsiCapability msi(p.port, 4);
+  msi.write(4, 0xFEE02000, 4);
+  CHECK(msi.registers()[1].value == 0xFEE02000);
+  CHECK(msi.registers()[4].info->field_count == 4);
+}

@@ -2,7 +2,7 @@ import { messageOf } from "../src/errors";
 import type { Engine } from "../src/engine/engine";
 import type { Pump } from "../src/engine/pump";
 
-const help = `info pic|ioapic|lapic|irq|registers|mem|mtree|hpet|pci   show a part of the machine
+const help = `info pic|ioapic|lapic|irq|msi|registers|mem|mtree|hpet|pci   show a part of the machine
 x /FMT ADDRESS, xp /FMT ADDRESS   show virtual, physical memory
 stop, cont                        pause, go on
 system_reset, system_powerdown    press the button
