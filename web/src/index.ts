@@ -3,6 +3,7 @@ import { LapwingError } from "./errors";
 import { diskRequests, type DiskInputs } from "./disk_options";
 import { workerClient, type Client } from "./engine/client";
 import type { MachineConfig } from "./engine/engine";
+import type { RunPosition } from "./engine/history";
 import type { BootFile, EndReason, FileSource, SessionEvent, Statistics } from "./engine/protocol";
 import { PlainText } from "./io/plain_text";
 import { framePng } from "./io/png";
@@ -12,6 +13,7 @@ import { scanCode } from "./io/scan_codes";
 import { defaultMemory, parseMemory } from "./memory_size";
 
 export { LapwingError, type ErrorCode } from "./errors";
+export type { RunPosition } from "./engine/history";
 export type { EndReason, Statistics } from "./engine/protocol";
 export type { DiskInputs, DiskOptions } from "./disk_options";
 export { Irq, type Interrupt, type JourneyFilter, type TraceFormat } from "./interrupts/irq";
@@ -195,8 +197,16 @@ export class PC {
     await this.pause();
     return this.#client.request("stepToInterrupt", { vector: interrupt.vector });
   }
-  reverseTo(_position: object): Promise<never> {
-    return notSupported("reverseTo");
+  /** Keeps from here on what reverseTo() needs: a snapshot now and then and all inputs. irq.start() begins it too. */
+  startHistory(): Promise<void> {
+    return this.#client.request("startHistory", undefined);
+  }
+  /**
+   * Takes the machine back to an earlier position, such as an interrupt's `raisedAt`, and leaves it paused there. What
+   * it did after that is forgotten; the same inputs lead to the same future.
+   */
+  reverseTo({ instructions, ns }: RunPosition): Promise<void> {
+    return this.#client.request("reverseTo", { instructions, ns });
   }
 
   /** Listens; the result stops listening. */
@@ -227,6 +237,12 @@ export class PC {
       }
       case "trace":
         this.irq.take(event.bytes);
+        break;
+      case "historyMark":
+        this.irq.mark(event.id);
+        break;
+      case "rewound":
+        this.irq.rewind(event.id);
         break;
       case "progress":
         for (const listener of this.#listeners.progress) listener(event);
@@ -399,9 +415,6 @@ export class Screen {
     return this.#client.request("query", "screen");
   }
 }
-
-const notSupported = (what: string): Promise<never> =>
-  Promise.reject(new LapwingError("not_supported", `${what} is not supported yet.`));
 
 async function makeClient(onEvent: (event: SessionEvent) => void): Promise<Client> {
   if (!isNode) return workerClient(ownFile("worker.js"), onEvent);

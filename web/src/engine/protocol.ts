@@ -1,6 +1,7 @@
 import type { PlainError } from "../errors";
 import type { DriveOptions } from "../io/disk";
 import type { FileKind, MachineConfig, MouseInput } from "./engine";
+import type { RunPosition } from "./history";
 
 /** Where a file's bytes come from. A Blob is a file that the reader dropped in. */
 export type FileSource = { url: string } | { bytes: Uint8Array } | { blob: Blob };
@@ -62,6 +63,10 @@ export interface Requests {
   trace: ["off" | "all" | "latest", void];
   /** Runs a paused machine until a processor has entered an interrupt handler; false when there was none for long. */
   stepToInterrupt: [{ vector?: number }, boolean];
+  /** Keeps what is needed to go back, from here on. */
+  startHistory: [void, void];
+  /** Pauses the machine and takes it back to an earlier position. */
+  reverseTo: [RunPosition, void];
 }
 export type RequestName = keyof Requests;
 export type RequestOf<N extends RequestName> = Requests[N][0];
@@ -105,6 +110,9 @@ export type SessionEvent =
   | { event: "state"; isRunning: boolean }
   /** Records of the interrupt event stream, 48 bytes each. */
   | { event: "trace"; bytes: Uint8Array }
+  /** The history may return to this point of the event stream; it has returned, and what came after comes anew. */
+  | { event: "historyMark"; id: number }
+  | { event: "rewound"; id: number }
   | { event: "ended"; reason: EndReason; status: number; ns: number }
   | { event: "failed"; error: PlainError };
 

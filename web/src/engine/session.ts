@@ -5,6 +5,7 @@ import { Engine } from "./engine";
 import { fetchFile, readSource } from "./files";
 import { checkInitrd } from "./initrd";
 import type { FetchProgress } from "../io/disk_source";
+import { History, type RunPosition } from "./history";
 import { hostLoop } from "./host_loop";
 import { compileEngine, instantiateEngine, requireWebAssembly } from "./instantiate";
 import { openDisks } from "./open_disks";
@@ -42,6 +43,7 @@ interface Running {
   engine: Engine;
   pump: Pump;
   screen: ScreenFeed;
+  history: History;
 }
 
 /** One machine with its pump, answering requests. Lives in a Worker in a page, in process in Node. */
@@ -50,6 +52,7 @@ export class Session {
   #running: Running | undefined;
   #waiters: { ns: number; resolve: () => void }[] = [];
   #isTracing = false;
+  #isOverwriting = false;
   #leds = 0;
   #isWaiting = false;
   #latestFetch: FetchProgress | undefined;
@@ -81,6 +84,8 @@ export class Session {
       untilVirtual: (ns) => this.#untilVirtual(ns),
       trace: (mode) => this.#trace(mode),
       stepToInterrupt: ({ vector }) => this.#step(vector),
+      startHistory: () => this.#machine.history.begin(),
+      reverseTo: (position) => this.#reverseTo(position),
     };
     return handlers[name](argument);
   }
@@ -121,7 +126,8 @@ export class Session {
     const pump = new Pump(engine, host, this.#hooks(engine), { clock: request.clock });
     const screen = new ScreenFeed(engine, host, (frame) => this.#emit({ event: "screen", frame }));
     this.#leds = 0;
-    this.#running = { engine, pump, screen };
+    const history = new History(engine, this.#historyHooks(engine));
+    this.#running = { engine, pump, screen, history };
     this.#emit({ event: "progress", stage: "kernel" });
     if (!request.paused) this.#setRunning(true);
   }
@@ -195,6 +201,7 @@ export class Session {
       this.#emit({ event: "leds", leds: this.#leds });
     }
     this.#running?.screen.offer();
+    this.#running?.history.atBoundary();
     if (this.#waiters.length === 0) return;
     const due = this.#waiters.filter(({ ns }) => ns <= engine.ns);
     this.#waiters = this.#waiters.filter(({ ns }) => ns > engine.ns);
@@ -224,7 +231,8 @@ export class Session {
     const { engine } = this.#machine;
     this.#drainTrace(engine);
     this.#isTracing = mode !== "off";
-    engine.startTrace(this.#isTracing ? traceRecords : 0, mode === "latest");
+    this.#isOverwriting = mode === "latest";
+    engine.startTrace(this.#isTracing ? traceRecords : 0, this.#isOverwriting);
   }
 
   #drainTrace(engine: Engine): void {
@@ -249,14 +257,40 @@ export class Session {
   }
 
   #loadSnapshot(bytes: Uint8Array): void {
-    const { engine, pump } = this.#machine;
+    const { engine, pump, history } = this.#machine;
     const wasRunning = pump.isRunning;
     pump.pause();
     try {
       engine.loadSnapshot(bytes);
+      if (history.isOn) history.begin(true);
     } finally {
       if (wasRunning) pump.start();
     }
+  }
+
+  async #reverseTo(position: RunPosition): Promise<void> {
+    const { engine, pump, history } = this.#machine;
+    if (pump.isRunning) this.#setRunning(false);
+    await history.reverseTo(position);
+    this.#atBoundary(engine);
+  }
+
+  #historyHooks(engine: Engine) {
+    return {
+      opened: (id: number) => {
+        this.#drainTrace(engine);
+        this.#emit({ event: "historyMark", id });
+      },
+      rewound: (id: number) => {
+        if (this.#isTracing) engine.startTrace(traceRecords, this.#isOverwriting);
+        this.#emit({ event: "rewound", id });
+      },
+      // What the guest printed then has been shown.
+      onTheWay: () => {
+        this.#drainTrace(engine);
+        for (let port = 0; port < uarts; port++) engine.serialOutput(port);
+      },
+    };
   }
 
   #statistics(): Statistics {

@@ -18,6 +18,9 @@ export interface IrqRecord {
 }
 
 export const recordBytes = 48;
+/** A PCI function's MSI or MSI-X vector: bit 31 of the line; its INTx pin, as slot * 4 + pin: bit 30. */
+export const messageLine = 2 ** 31;
+export const intxLine = 2 ** 30;
 const noVector = 0xffff;
 const noCpu = 0xff;
 
@@ -56,6 +59,23 @@ export function toNdjson(record: IrqRecord, symbols?: Symbols): string {
   if (symbols) line["at"] = symbols.find(record.rip);
   if (symbols && record.kind === "cpu vector") line["handler"] = symbols.find(record.data);
   return JSON.stringify(line) + "\n";
+}
+
+/** One hop for a person, without its time. */
+export function toHop(record: IrqRecord, symbols?: Symbols): string {
+  const { device, instance, cpu, kind, line, vector, data } = record;
+  const place =
+    device === "lapic" || device === "cpu" ? `${device}${cpu ?? instance}` : `${device}${instance}`;
+  const parts = [`${place}: ${kind}`];
+  if (line >= messageLine) parts.push(`message vector ${line - messageLine}`);
+  else if (line >= intxLine) parts.push(`pin INT${"ABCD"[line % 4]} of slot ${(line - intxLine) >> 2}`);
+  else if (/^(line|device)/.test(kind)) parts.push(`GSI ${line}`);
+  else if (kind.startsWith("pic")) parts.push(`input ${line}`);
+  else if (kind.startsWith("ioapic")) parts.push(`pin ${line}`);
+  if (vector !== undefined && (vector !== 0 || kind === "sipi"))
+    parts.push(`vector 0x${vector.toString(16)}`);
+  if (kind === "cpu vector" && data !== 0n) parts.push(symbols?.describe(data) ?? hex(data));
+  return parts.join(", ");
 }
 
 /** One event for a person. */

@@ -1,4 +1,4 @@
-import type { IrqRecord } from "../records";
+import { intxLine, messageLine, type IrqRecord } from "../records";
 import { lvtName, vectorText } from "./names";
 
 /** What became of a journey. */
@@ -158,10 +158,6 @@ export class Journeys {
     this.#picEoi.set(record.line, delivery);
   }
 }
-
-/** A PCI function's MSI or MSI-X vector: bit 31 of the line; its INTx pin, as slot * 4 + pin: bit 30. */
-const messageLine = 2 ** 31;
-const intxLine = 2 ** 30;
 
 /** "nvme0 msi 1", "nvme1 INTA of slot 5", or the device's name alone. */
 function raiser({ kind, device, instance, line }: IrqRecord): string {
