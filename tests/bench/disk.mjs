@@ -16,8 +16,8 @@ const kRandomReads = 400;
 const kPrompt = /~ # (\x1b\[6n)?$/;
 const kDisks = { ide: "/dev/sda", nvme: "/dev/nvme0n1" };
 
-const peers = (command) => ({
-  lapwing: [process.execPath, command, "--clock", "realtime"],
+const peers = (command, accel) => ({
+  lapwing: [process.execPath, command, "--clock", "realtime", ...(accel ? ["-accel", accel] : [])],
   qemu: ["qemu-system-x86_64", "-accel", "tcg", "-machine", "pc", "-nic", "none", "-cpu", "qemu64"],
 });
 
@@ -73,13 +73,14 @@ async function measure(name, command, disk, file) {
   }
 }
 
-/** Rows { peer, disk, sequentialMiBps, sequentialCpu, randomMicroseconds, randomCpu }. */
-export async function measureDisks(command = path.join(kRoot, "web/cli/lapwing.mjs")) {
+/** Rows { peer, disk, sequentialMiBps, sequentialCpu, randomMicroseconds, randomCpu }; none without the small guest. */
+export async function measureDisks(command = path.join(kRoot, "web/cli/lapwing.mjs"), accel) {
+  if (!findGuest("small")) return [];
   const file = path.join(os.tmpdir(), `lapwing-bench-${process.pid}.img`);
   fs.writeFileSync(file, Buffer.alloc(kImageMiB << 20, "lapwing"));
   try {
     const rows = [];
-    for (const [name, start] of Object.entries(peers(command))) {
+    for (const [name, start] of Object.entries(peers(command, accel))) {
       if (name === "qemu" && !findProgram(start[0])) continue;
       for (const disk of Object.keys(kDisks)) rows.push(await measure(name, start, disk, file));
     }

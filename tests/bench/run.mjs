@@ -94,8 +94,9 @@ await runMain(async () => {
   process.stdout.write(`\nGeometric means of the ratios\n${classTable(results.classes)}`);
   process.stdout.write(`\nBars\n${barLines(results.summaries, results.classes).join("\n")}\n`);
   if (options.withDisks) {
-    results.disks = await measureDisks(options.command);
-    process.stdout.write(`\nDisks\n${diskTable(results.disks)}`);
+    results.disks = await measureDisks(options.command, accel);
+    const missing = "the small guest is missing: npm run guest:small\n";
+    process.stdout.write(`\nDisks\n${results.disks.length ? diskTable(results.disks) : missing}`);
   }
   if (options.withInterrupts) {
     results.interrupts = await measureInterrupts();
