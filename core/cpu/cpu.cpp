@@ -205,6 +205,7 @@ void Cpu::run_tail() {
   if (block == nullptr) return step();
   const unsigned count = static_cast<unsigned>(std::min<i64>(state.budget, block->count));
   std::copy_n(block->first, count, tail_);
+  tail_[count - 1].handler = generic_handler(tail_[count - 1].op);
   tail_[count] = closing_instruction(tail_[count - 1], true);
   *tail_block_ = Block{.physical = block->physical,
                        .second_page = block->second_page,
@@ -238,6 +239,8 @@ bool Cpu::prepare_step(u64 linear, u64 physical) {
   const Block* block = blocks_.find(physical, packed_mode_);
   if (block != nullptr && block->second_page == kNoSecondPage) {
     scratch_[0] = *block->first;
+    // A branch's own fast form goes on to the next block.
+    scratch_[0].handler = generic_handler(scratch_[0].op);
     scratch_[1] = closing_instruction(scratch_[0], true);
     return true;
   }
