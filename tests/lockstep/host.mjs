@@ -72,6 +72,7 @@ export class Probe {
       },
       module_release: (at, count) => slots(at, count).forEach((slot) => table().set(slot, null)),
       table_grow: (count) => table().grow(count),
+      module_milliseconds: () => performance.now(),
     };
   }
 }
