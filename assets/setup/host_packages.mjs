@@ -26,6 +26,7 @@ const kPackages = {
   guests: [["xz-utils", command("xz")]],
   systems: [
     ["mmdebstrap", command("mmdebstrap")],
+    ["uidmap", () => process.getuid() === 0 || command("newuidmap")()],
     ["e2fsprogs", file("/usr/sbin/mke2fs", "/sbin/mke2fs")],
   ],
   test: [
