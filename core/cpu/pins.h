@@ -44,6 +44,12 @@ class InterruptUnit {
   // The CPU's TSC is clock ns + offset (IA32_TSC and IA32_TSC_ADJUST writes); the TSC-deadline timer compares
   // to it.
   virtual void set_tsc_offset(u64 offset) { static_cast<void>(offset); }
+  // An interprocessor interrupt with the mode and vector of `command` (laid out as in ICR) to the APIC with
+  // this ID, without use of ICR. False when nobody took it.
+  virtual bool send_ipi(u32 command, u32 apic_id) {
+    static_cast<void>(command), static_cast<void>(apic_id);
+    return false;
+  }
   // INIT reset of the APIC (registers to power-on state except the ID and IA32_APIC_BASE).
   virtual void init_reset() = 0;
 };

@@ -87,6 +87,7 @@ class LocalApic final : public Device, public InterruptUnit {
   u64 mmio_page() const override;
   u64 mmio_read(u32 offset, unsigned size) override;
   void mmio_write(u32 offset, u64 value, unsigned size) override;
+  bool send_ipi(u32 command, u32 apic_id) override;
   void init_reset() override;
   void set_tsc_offset(u64 offset) override;
 
@@ -129,6 +130,7 @@ class LocalApic final : public Device, public InterruptUnit {
   u32 read_lvt(Lvt lvt) const;
   void write_svr(u32 value);
   void write_icr(u32 low, u32 destination);
+  bool send(u32 command, const ApicDestination& destination);
   void write_tpr(u8 value);
   u32 logical_id() const;
   u8 p6_arbitration_priority() const;

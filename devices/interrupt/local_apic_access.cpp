@@ -174,15 +174,25 @@ void LocalApic::write_icr(u32 low, u32 destination) {
     record_error(esr::kSendIllegalVector);
     return;
   }
+  send(low, {.id = destination, .logical = icr::Logical::get(low), .wide = mode() == Mode::kX2apic});
+}
+
+bool LocalApic::send_ipi(u32 command, u32 apic_id) {
+  return send(command, {.id = apic_id, .logical = false, .wide = mode() == Mode::kX2apic});
+}
+
+bool LocalApic::send(u32 command, const ApicDestination& destination) {
+  const u8 vector = icr::Vector::get(command);
   InterprocessorInterrupt ipi;
   ipi.source_cpu = config_.cpu;
-  ipi.shorthand = icr::DestinationShorthand::get(low);
-  ipi.destination = {.id = destination, .logical = icr::Logical::get(low), .wide = mode() == Mode::kX2apic};
+  ipi.shorthand = icr::DestinationShorthand::get(command);
+  ipi.destination = destination;
   // The trigger mode bit matters for INIT de-assert only: every IPI is an edge.
-  ipi.delivery = {.mode = delivery_mode, .vector = vector, .level = false, .cause = trace_.new_cause()};
+  ipi.delivery = {
+      .mode = icr::Mode::get(command), .vector = vector, .level = false, .cause = trace_.new_cause()};
   trace(IrqEventKind::kIpiSent, ipi.delivery.cause, vector, static_cast<u32>(Reg::kIcrLow),
-        (static_cast<u64>(destination) << 32) | icr_low_);
-  bus_.send_ipi(ipi);
+        (static_cast<u64>(destination.id) << 32) | (command & icr::kWritable));
+  return bus_.send_ipi(ipi);
 }
 
 u64 LocalApic::mmio_page() const {

@@ -1,6 +1,6 @@
 ; mode: long
 ; Which values model-specific and control registers take and which raise #GP; PCIDs, INVPCID, XSETBV, UMIP; null
-; selectors on the way to user mode and back.
+; selectors on the way to user mode and back; calls of the hypervisor.
 %include "long.inc"
 
 %define NOT_CANONICAL 0AAAAAAAAAAAAAAAAh
@@ -162,6 +162,21 @@ start:
   mov eax, DATA0
   mov ss, eax
 
+  ; Calls of the hypervisor: one that does nothing, one that does not exist, IPIs to nobody.
+  mov eax, 1
+  vmcall
+  CHECK_EQ rax, 0
+  mov eax, 99
+  vmmcall
+  CHECK_EQ rax, -1000
+  mov eax, 10
+  mov ebx, -1
+  xor ecx, ecx
+  mov edx, -1
+  xor esi, esi
+  vmcall
+  CHECK_EQ rax, 0
+
   ; IRET nullifies what user mode may not have, and leaves its base.
   mov eax, DATA0
   mov gs, eax
@@ -182,6 +197,9 @@ protect:
   smsw eax
   GO_USER denied
 denied:
+  mov eax, 1
+  vmcall
+  CHECK_EQ rax, -1
   FAULTS 13, 0, {sgdt [scratch]}
   FAULTS 13, 0, {sidt [scratch]}
   FAULTS 13, 0, {sldt eax}
