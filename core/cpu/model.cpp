@@ -147,6 +147,10 @@ constexpr const char* kAbsent[] = {
     "wbnoinvd", "xop",      "xsaves",  "xtpr"};
 // Properties about the host or about the form of CPUID, without a meaning here.
 constexpr const char* kIgnored[] = {"check", "enforce", "host-phys-bits", "kvm", "l3-cache", "migratable"};
+// What only KVM adds to a processor; QEMU's TCG leaves it out too.
+bool is_kvms_own(std::string_view name) {
+  return name.starts_with("kvm-") || name.starts_with("hv-");
+}
 
 template <std::size_t n>
 bool is_among(const char* const (&names)[n], std::string_view name) {
@@ -205,7 +209,7 @@ Result<void> apply_switch(CpuModel& model, std::string_view word) {
     model.set(static_cast<Feature>(i), on);
     return {};
   }
-  if (is_among(kIgnored, name) || (!on && is_among(kAbsent, name))) return {};
+  if (is_among(kIgnored, name) || is_kvms_own(name) || (!on && is_among(kAbsent, name))) return {};
   if (is_among(kAbsent, name)) return Error{"-cpu: this processor has no '" + name + "'"};
   return Error{"-cpu: no feature '" + name + "'; the nearest is '" +
                nearest(kFeatures, name, [](const FeatureInfo& f) { return std::string(f.text); }) + "'"};

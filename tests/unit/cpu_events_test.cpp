@@ -84,6 +84,7 @@ TEST_CASE("cpu_models_take_qemus_properties") {
   CHECK(model("max,migratable=no,-vmx,svm=off").physical_bits == kPhysicalAddressBits);
   CHECK_FALSE(model("qemu64,-pcid,+invpcid").has(Feature::INVPCID));
   CHECK(model("qemu64,+pcid,+invpcid").has(Feature::INVPCID));
+  CHECK(make_cpu_model("qemu64,+kvm-pv-ipi,hv_time").ok());
   CHECK(make_cpu_model("max,+vmx").error() == "-cpu: this processor has no 'vmx'");
   CHECK(make_cpu_model("max,phys-bits=64").error() == "-cpu: phys-bits must be 32 to 40");
   CHECK(make_cpu_model("max,vendor=me").error() == "-cpu: vendor must have 12 characters");
