@@ -121,6 +121,12 @@ void Lowering::compute(Value v) {
       break;
     case IrOp::kCondition: condition(n); break;
     case IrOp::kCallHandler: call_handler(n); break;
+    case IrOp::kCall:
+      get(0);
+      code_.i32_const(static_cast<u32>(n.imm_high));
+      arguments(n);
+      code_.op(WasmOp::kCall, static_cast<u32>(n.imm));
+      break;
     default: ASSERT(false);
   }
 }

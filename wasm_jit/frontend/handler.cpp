@@ -130,10 +130,9 @@ bool writes_flags(Op op) {
   return in_range(op, Op::FCOMI, Op::FUCOMIP) || in_range(op, Op::UCOMISS, Op::COMISD) || op == Op::PTEST;
 }
 
-// Implicit operands, or flags read.
+// Implicit operands.
 bool is_excluded(Op op) {
-  return in_range(op, Op::FCMOVB, Op::FCMOVNU) || op == Op::MASKMOVQ || op == Op::MASKMOVDQU ||
-         in_range(op, Op::PBLENDVB, Op::BLENDVPD) || in_range(op, Op::PCMPESTRM, Op::PCMPISTRI);
+  return op == Op::MASKMOVQ || op == Op::MASKMOVDQU || in_range(op, Op::PCMPESTRM, Op::PCMPISTRI);
 }
 
 template <class Action>
@@ -156,6 +155,8 @@ bool handler(Translator& t, const Instruction& in) {
   }
   const Operands operands = operands_of(in);
   for_each_register(in, operands, [&](Var var) { t.spill(var); });
+  if (in_range(in.op, Op::FCMOVB, Op::FCMOVNU)) t.spill_flags();
+  if (in_range(in.op, Op::PBLENDVB, Op::BLENDVPD)) t.spill(kVarXmm);
   t.call_handler(in);
   for_each_register(in, operands, [&](Var var) { t.reload(var); });
   if (writes_flags(in.op)) t.flags_in_memory();

@@ -31,6 +31,11 @@ Value Translator::rip_value(i64 delta) {
   return builder_.binary(IrOp::kAdd64, builder_.entry_rip(), builder_.c64(static_cast<u64>(delta)));
 }
 
+Value Translator::rip_of(const Instruction& in) {
+  const Value rip = rip_value(source_.blocks[block_].rip_delta + static_cast<i64>(in.offset));
+  return is_64_bit() ? rip : builder_.binary(IrOp::kAnd64, rip, builder_.c64(0xFFFFFFFF));
+}
+
 BlockId Translator::add_block() {
   function_.blocks.emplace_back();
   return static_cast<BlockId>(function_.blocks.size() - 1);

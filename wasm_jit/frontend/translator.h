@@ -107,6 +107,8 @@ class Translator {
   void return_to(Value target);
   i64 next_delta(const Instruction& in) const;
   Value rip_value(i64 delta);
+  // Of an instruction of the current block, as wide as RIP is.
+  Value rip_of(const Instruction& in);
   // Leaves to the interpreter unless a branch to `target` is allowed.
   void check_target(Value target);
   // TZCNT and LZCNT are what they are called on this CPU model.

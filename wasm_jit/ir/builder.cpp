@@ -347,6 +347,16 @@ void Builder::store_flags(const Value (&flags)[5]) {
   append(n);
 }
 
+Value Builder::call(u32 callee, u32 constant, std::initializer_list<Value> arguments) {
+  Node n;
+  n.op = IrOp::kCall;
+  n.type = Type::kI32;
+  n.imm = callee;
+  n.imm_high = constant;
+  for (const Value argument : arguments) n.arguments[n.argument_count++] = argument;
+  return append(n);
+}
+
 Value Builder::call_handler(u64 block, u64 instruction) {
   Node n;
   n.op = IrOp::kCallHandler;

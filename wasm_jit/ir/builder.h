@@ -2,6 +2,8 @@
 // a variable to its later reads in the block.
 #pragma once
 
+#include <initializer_list>
+
 #include "wasm_jit/ir/ir.h"
 
 namespace lapwing::jit {
@@ -45,6 +47,7 @@ class Builder {
   void fetch_check(Value rip, u64 physical_page, u32 exit);
   Value condition(unsigned code, const Value (&flags)[5]);
   void store_flags(const Value (&flags)[5]);
+  Value call(u32 callee, u32 constant, std::initializer_list<Value> arguments);
   Value call_handler(u64 block, u64 instruction);
 
   Value const128(u64 low, u64 high);
