@@ -85,6 +85,18 @@ test("coalesced, masked, dropped, accepted and 8259A journeys are told apart", (
   assert.deepEqual(outcome(raise, ...old), ["served", "eoi"]);
 });
 
+test("going back forgets what is not yet", () => {
+  const [early, late] = [keyPress(1), keyPress(2)];
+  const write = (rip) => record("pic", "register write", { line: 0x21, rip });
+  const irq = through([write(0x1n), ...early, ...late, write(0x2n)]);
+  irq.forgetAfter(late[4]);
+  assert.equal(model.outcomeOf(irq.journeys.get(1)), "served");
+  assert.equal(model.outcomeOf(irq.journeys.get(2)), "pending");
+  assert.equal(irq.writers.find("pic", 0, 0x21), undefined);
+  irq.forgetAfter({ ...early[0], ns: early[0].ns - 1 });
+  assert.equal(irq.journeys.latest(9).length, 0);
+});
+
 test("one IPI may be delivered to several processors", () => {
   const hops = [record("lapic", "ipi sent", { cause: 5, cpu: 0, vector: 0xfb, line: 0x300 })];
   for (const kind of ["lapic irr set", "lapic isr", "lapic eoi"]) {

@@ -310,6 +310,9 @@ export class LapwingPc extends HTMLElement {
       case "trace":
         this.#panel?.take(event.bytes);
         break;
+      case "rewound":
+        this.#panel?.rewound(event.start);
+        break;
       case "serial":
         if (event.port === 0) this.#showOutput(event.bytes);
         break;

@@ -22,7 +22,7 @@ export interface HistoryHooks {
   /** A segment begins here; its id. */
   opened(id: number): void;
   /** The machine is back at the start of a segment. */
-  rewound(id: number): void;
+  rewound(id: number, start: RunPosition): void;
   /** Now and then on the way forward again. */
   onTheWay(): void;
 }
@@ -87,7 +87,7 @@ export class History {
     this.#close();
     this.#segments.length = index + 1;
     this.#engine.loadSnapshot(segment.snapshot);
-    this.#hooks.rewound(segment.id);
+    this.#hooks.rewound(segment.id, segment.start);
     this.#engine.replayInputs(segment.log!);
     await this.#runTo(position);
     segment.end = this.#here;

@@ -112,7 +112,7 @@ export type SessionEvent =
   | { event: "trace"; bytes: Uint8Array }
   /** The history may return to this point of the event stream; it has returned, and what came after comes anew. */
   | { event: "historyMark"; id: number }
-  | { event: "rewound"; id: number }
+  | { event: "rewound"; id: number; start: RunPosition }
   | { event: "ended"; reason: EndReason; status: number; ns: number }
   | { event: "failed"; error: PlainError };
 

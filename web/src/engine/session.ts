@@ -281,9 +281,9 @@ export class Session {
         this.#drainTrace(engine);
         this.#emit({ event: "historyMark", id });
       },
-      rewound: (id: number) => {
+      rewound: (id: number, start: RunPosition) => {
         if (this.#isTracing) engine.startTrace(traceRecords, this.#isOverwriting);
-        this.#emit({ event: "rewound", id });
+        this.#emit({ event: "rewound", id, start });
       },
       // What the guest printed then has been shown.
       onTheWay: () => {

@@ -51,6 +51,10 @@ export interface Position {
   ns: number;
 }
 
+/** In a halt time goes on without instructions. */
+export const isAfter = (a: Position, b: Position): boolean =>
+  a.instructions > b.instructions || (a.instructions === b.instructions && a.ns > b.ns);
+
 const mostKept = 20_000;
 
 /** Ties the records of the stream together into journeys by their cause ids. */
@@ -74,6 +78,13 @@ export class Journeys {
     journey.hops.push(record);
     this.#apply(journey, record);
     this.#onChange?.(journey);
+  }
+
+  forgetAfter(position: Position): void {
+    const all = [...this.#byId.values()];
+    this.#byId.clear();
+    this.#picEoi.clear();
+    for (const { hops } of all) for (const hop of hops) if (!isAfter(hop, position)) this.add(hop);
   }
 
   get(id: number): Journey | undefined {

@@ -1,6 +1,6 @@
 import type { IrqRecord } from "../records";
 import { StreamCounters } from "./counters";
-import { Journeys, type Journey } from "./journeys";
+import { Journeys, type Journey, type Position } from "./journeys";
 import { LastWriters } from "./writers";
 
 /** Everything that is derived from the stream alone. */
@@ -11,6 +11,12 @@ export class InterruptModel {
 
   constructor(onChange?: (journey: Journey) => void) {
     this.journeys = new Journeys(onChange);
+  }
+
+  /** The machine has gone back there: journeys and writers of later are not yet. Counters stay. */
+  forgetAfter(position: Position): void {
+    this.writers.forgetAfter(position);
+    this.journeys.forgetAfter(position);
   }
 
   add(records: readonly IrqRecord[]): void {

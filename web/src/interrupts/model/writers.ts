@@ -1,4 +1,5 @@
 import type { IrqRecord } from "../records";
+import { isAfter, type Position } from "./journeys";
 
 /** Who wrote a register last, and when. */
 export interface Writer {
@@ -22,6 +23,11 @@ export class LastWriters {
     const of = record.device === "lapic" ? (record.cpu ?? record.instance) : record.instance;
     const { rip, data: value, instructions, ns, cpu } = record;
     this.#writers.set(key(record.device, of, record.line), { rip, value, instructions, ns, cpu });
+  }
+
+  /** What was written before a write that is forgotten is not known any more. */
+  forgetAfter(position: Position): void {
+    for (const [place, writer] of this.#writers) if (isAfter(writer, position)) this.#writers.delete(place);
   }
 
   /** `instance`: of a local APIC its processor's number. */

@@ -1,6 +1,7 @@
 // The interrupt panel: controllers by field, journeys in words, counters, and "why not?". Everything it shows comes
 // from the model; it records only while it is open.
 import type { Client } from "../../engine/client";
+import type { RunPosition } from "../../engine/history";
 import { messageOf } from "../../errors";
 import {
   explain,
@@ -51,8 +52,13 @@ export class InterruptPanel {
   #model = new InterruptModel();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #output = "";
+  /** The guest's table as it is compared now. */
+  #shownGuest = "";
   #isOpen = false;
   #isStepping = false;
+  /** Where steps have ended: one can go back there. */
+  #stops: RunPosition[] = [];
+  #isAtStop = false;
   #symbols = new Symbols();
 
   constructor() {
@@ -64,7 +70,8 @@ export class InterruptPanel {
       this.#model.writers.find(device, instance, register),
     );
     this.#button("toggle").addEventListener("click", () => void this.#toggle());
-    this.#button("step").addEventListener("click", () => void this.#step());
+    this.#button("step").addEventListener("click", () => void this.#move((host) => this.#step(host)));
+    this.#button("back").addEventListener("click", () => void this.#move((host) => this.#stepBack(host)));
     this.#button("ask").addEventListener("click", () => this.#host?.type("cat /proc/interrupts\r"));
     const symbols = this.#find<HTMLInputElement>('[data-irq="symbols"]');
     symbols.addEventListener("change", () => void this.#readSymbols(symbols.files?.[0]));
@@ -100,6 +107,8 @@ export class InterruptPanel {
     this.#host = host;
     this.#model = new InterruptModel();
     this.#output = "";
+    this.#stops = [];
+    this.#isAtStop = false;
     clearTimeout(this.#timer);
     if (this.#isOpen) void this.#begin();
     else this.#showState();
@@ -108,12 +117,17 @@ export class InterruptPanel {
   take(bytes: Uint8Array): void {
     this.#model.add(decodeRecords(bytes));
   }
+  /** The machine has gone back: the stream comes anew from there. */
+  rewound(position: RunPosition): void {
+    this.#model.forgetAfter(position);
+  }
   /** What the guest printed: its own table of interrupts may be in it. */
   takeOutput(text: string): void {
     if (this.#isOpen) this.#output = (this.#output + text).slice(-keptOutput);
   }
   /** The machine was paused or goes on. */
   stateChanged(): void {
+    if (this.#host?.isRunning()) this.#isAtStop = false;
     if (this.#isOpen && !this.#isStepping) void this.#refresh();
   }
 
@@ -164,6 +178,7 @@ export class InterruptPanel {
     toggle.textContent = this.#host?.isRunning() ? "Pause" : "Run";
     toggle.disabled = !isLive || this.#isStepping;
     this.#button("step").disabled = !isLive || this.#isStepping;
+    this.#button("back").disabled = !isLive || this.#isStepping || !this.#stopBefore;
     this.#button("ask").disabled = !isLive;
     this.#button("why").disabled = !isLive;
     this.#find(".off").hidden = isLive;
@@ -178,12 +193,15 @@ export class InterruptPanel {
   }
 
   /**
-   * The guest's table beside what was seen: for its own vectors each processor's handlers since power-on, for pins of
+   * The guest's table beside what was seen by then: for its own vectors each processor's handlers since power-on, for pins of
    * the I/O APIC the handlers since the panel was opened.
    */
   #showGuest({ cpus }: InterruptState): void {
     const guest = parseProcInterrupts(this.#output);
     this.#find(".guest").hidden = guest.length === 0;
+    const text = JSON.stringify(guest);
+    if (text === this.#shownGuest) return;
+    this.#shownGuest = text;
     const entries = this.#entriesByPin();
     const seen = (irq: string, pin: number | undefined): string => {
       if (pin !== undefined) return String(entries.get(pin) ?? 0);
@@ -219,25 +237,45 @@ export class InterruptPanel {
     this.#showState();
   }
 
-  async #step(): Promise<void> {
+  async #move(step: (host: PanelHost) => Promise<void>): Promise<void> {
     const host = this.#host;
     if (!host) return;
     this.#isStepping = true;
     this.#showState();
     try {
       if (host.isRunning()) await host.pause();
-      const isFound = await host.client.request("stepToInterrupt", {});
-      const journey = this.#lastEntered();
-      this.#say(
-        isFound && journey
-          ? `Stopped in a handler: ${sentence(journey, { symbols: this.#symbols })}.`
-          : "No interrupt came for long.",
-      );
+      await step(host);
     } catch (error) {
       this.#say(messageOf(error));
     }
     this.#isStepping = false;
     await this.#refresh();
+  }
+
+  async #step({ client }: PanelHost): Promise<void> {
+    // From the first step on there is a way back.
+    await client.request("startHistory", undefined);
+    const isFound = await client.request("stepToInterrupt", {});
+    const journey = this.#lastEntered();
+    const entered = journey?.deliveries.find((delivery) => delivery.entered && !delivery.ended)?.entered;
+    this.#isAtStop = isFound && entered !== undefined;
+    if (!isFound || !journey || !entered) return this.#say("No interrupt came for long.");
+    this.#stops.push({ instructions: entered.instructions, ns: entered.ns });
+    const at = `${(entered.ns / 1e9).toFixed(6)} s`;
+    this.#say(`Stopped in a handler at ${at}: ${sentence(journey, { symbols: this.#symbols })}.`);
+  }
+
+  /** The stop before this one; after a run, the last one. */
+  get #stopBefore(): RunPosition | undefined {
+    return this.#stops.at(this.#isAtStop ? -2 : -1);
+  }
+  async #stepBack(host: PanelHost): Promise<void> {
+    const target = this.#stopBefore;
+    if (!target) return;
+    this.#stops.length -= this.#isAtStop ? 2 : 1;
+    await host.client.request("reverseTo", target);
+    // The position is the last one before the handler: the step enters it.
+    await this.#step(host);
   }
   #lastEntered(): Journey | undefined {
     const latest = this.#model.journeys.latest(shownJourneys).reverse();
@@ -333,6 +371,7 @@ const markup = `
 <div class="irq-bar" role="toolbar" aria-label="Interrupts">
   <button type="button" data-irq="toggle">Pause</button>
   <button type="button" data-irq="step">Step to next interrupt</button>
+  <button type="button" data-irq="back">Step back</button>
   <form><label>Line <select>${lineOptions}</select></label><button data-irq="why">Why not served?</button></form>
 </div>
 <output aria-live="polite"></output>

@@ -203,12 +203,12 @@ const seconds = ({ ns }: IrqRecord): string => `${(ns / 1e9).toFixed(6)} s`;
 const markup = `
 <style>${css}</style>
 <div class="bar" role="toolbar" aria-label="Player">
-  <button type="button" data-act="first" aria-label="To the first hop">⏮</button>
+  <button type="button" data-act="first" aria-label="To the first hop">First</button>
   <button type="button" data-act="back">Back</button>
   <button type="button" data-act="play">Play</button>
   <button type="button" data-act="next">Next hop</button>
   <button type="button" data-act="other">Next journey</button>
-  <button type="button" data-act="last" aria-label="To the last hop">⏭</button>
+  <button type="button" data-act="last" aria-label="To the last hop">Last</button>
   <label>Journey <select></select></label>
 </div>
 <input type="range" min="0" value="0" aria-label="Hop">
