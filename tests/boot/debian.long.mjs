@@ -1,7 +1,7 @@
 // Debian from its own disk (assets/recipes/debian_image.mjs), by SeaBIOS and GRUB, on IDE and on NVMe: a login, a
 // compiler, Python, and a power cut in the middle of writes. The long runs use generated code.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -78,13 +78,23 @@ function cutAt(args, pattern) {
   });
 }
 
-/** What the firmware and the kernel would do at the next start, done here: the journal, then a full check. */
+/** The journal of the image itself is replayed, then everything is checked. (e2fsck finds no partition after a replay.) */
 function checkFileSystem(disk) {
-  const replay = diskTool("e2fsck", ["-p", `${disk}?offset=${kPartitionStart}`]);
+  const partition = `${disk}.part`;
+  execFileSync("dd", [
+    `if=${disk}`,
+    `of=${partition}`,
+    `bs=${kPartitionStart}`,
+    "skip=1",
+    "conv=sparse",
+    "status=none",
+  ]);
+  const replay = diskTool("e2fsck", ["-p", partition]);
   assert.ok(replay.status <= 1, replay.text);
   assert.match(replay.text, /recovering journal/);
-  const check = diskTool("e2fsck", ["-fn", `${disk}?offset=${kPartitionStart}`]);
+  const check = diskTool("e2fsck", ["-fn", partition]);
   assert.equal(check.status, 0, check.text);
+  fs.rmSync(partition);
 }
 
 for (const [name, options] of [
