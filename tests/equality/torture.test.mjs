@@ -84,8 +84,7 @@ test("a machine restored into generated code goes on alike", { skip }, async () 
 test("a recorded run replays alike with generated code", { skip }, async () => {
   const log = path.join(folder, "inputs");
   await lapwing([...machine, "-accel", "interp", "--timeout-virtual", "0.2", "--log-input", log]);
-  const config = fs.readFileSync(log).includes("accel=jit");
-  assert.equal(config, false);
+  assert.ok(!fs.readFileSync(log).includes("accel="));
   const { stderr } = await lapwing([
     ...["-bios", image, "--replay", log, "-serial", "null", "--hash-every", String(every)],
     ...["-accel", "jit,threshold=2,batch=1,patience=0", "--timeout-virtual", "0.2"],
