@@ -41,7 +41,7 @@ test("the installer asks on the screen, a frame buffer of 1024x768", { timeout: 
   const file = path.join(temporary, "installer.png");
   const { stdout, stderr } = await install(
     "console=ttyS0 console=tty0",
-    ...["--screenshot", file, "--timeout-virtual", "75"],
+    ...["--screenshot", file, "--timeout-virtual", "100"],
   );
   assert.match(stdout, /bochs-drm .* frame buffer device/);
   const { width, height, data, channels } = decode(fs.readFileSync(file));
