@@ -11,6 +11,7 @@ if(engine_sources)
   target_link_libraries(lapwing PRIVATE lapwing_jit lapwing_devices lapwing_core)
   target_link_options(
     lapwing PRIVATE
+    -O3 # Binaryen's -O3 makes it 5 KB smaller than its -O2, gzipped
     -sSTANDALONE_WASM --no-entry
     -sIMPORTED_MEMORY -sALLOW_MEMORY_GROWTH
     -sINITIAL_MEMORY=${heap_bytes} -sMAXIMUM_MEMORY=${max_bytes}
