@@ -77,7 +77,7 @@ static u32 digit_work(u32 count) {
 }
 
 int main(int argc, char** argv) {
-  u32 rounds = work_argument(argc, argv, 12000);
+  u32 rounds = work_argument(argc, argv, 18000);
   u32 sum = 0;
   for (u32 i = 0; i < rounds; i++) {
     u64 value = random_work(2000);

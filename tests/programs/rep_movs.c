@@ -16,7 +16,7 @@ static void fill_words(void* to, u32 value, word count) {
 }
 
 int main(int argc, char** argv) {
-  u32 rounds = work_argument(argc, argv, 2000);
+  u32 rounds = work_argument(argc, argv, 10000);
   u8* area = map(2 * kArea, kReadWrite, kPrivateAnonymous, -1, 0);
   u8* other = area + kArea;
   u32 seed = 9;

@@ -39,7 +39,7 @@ static void compress(u32 hash[8], const u32 block[16]) {
 }
 
 int main(int argc, char** argv) {
-  u32 rounds = work_argument(argc, argv, 32000);
+  u32 rounds = work_argument(argc, argv, 50000);
   u32 hash[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
                  0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
   u32 seed = 1;
