@@ -211,11 +211,22 @@ Result<void> set_key(MachineConfig& config, Extras& extras, std::string_view key
   return Error{"unknown machine setting " + quoted(key)};
 }
 
+// Which engine executes is no property of the machine: logs are replayed on any.
+std::string without_accel(std::string_view text) {
+  std::string kept;
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, std::min(text.find('\n'), text.size() - 1) + 1);
+    text.remove_prefix(line.size());
+    if (!line.starts_with("accel=")) kept += line;
+  }
+  return kept;
+}
+
 }  // namespace
 
 Result<MachineConfig> parse_machine_config(std::string_view text) {
   MachineConfig config;
-  config.text = text;
+  config.text = without_accel(text);
   Extras extras;
   while (!text.empty()) {
     std::string_view line = take_until(text, '\n');

@@ -58,7 +58,7 @@ struct MachineConfig {
   std::vector<IsaDeviceConfig> devices;
   StorageConfig storage;
   std::optional<std::string> jit;  // accel=jit: generated code, with these options of its translator
-  std::string text;                // as given, for the input log
+  std::string text;                // as given but for accel, for the input log
 };
 
 Result<MachineConfig> parse_machine_config(std::string_view text);

@@ -48,7 +48,7 @@ test("flags of the interface that are not built say so", () => {
   }
   for (const args of [
     ["-nic", "user"],
-    ["-d", "in_asm"],
+    ["-d", "cpu"],
     ["-vga", "cirrus"],
   ]) {
     assert.match(

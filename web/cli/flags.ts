@@ -32,7 +32,7 @@ const rows: Record<GroupName, Row[]> = {
     ["-smp", "N[,...]", "number of CPUs (default 1); cores=N: CPUs of a package"],
     ["-cpu", "NAME[,+f,-f]", "CPU model; `help` lists them. hv=kvm shows a KVM signature"],
     ["-machine", "TYPE", "pc, the only one", { alias: ["-M"] }],
-    ["-accel", "NAME", "interp (default today, also what tcg means), jit: generated code"],
+    ["-accel", "NAME", "jit (default, also what tcg means): generated code; interp: none"],
     ["-rtc", "base=utc|DATE", "start of the real-time clock"],
     [
       "-bios",

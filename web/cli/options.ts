@@ -162,12 +162,13 @@ function machineConfig(flags: ParsedFlags, clock: "virtual" | "realtime"): Machi
     clock,
   };
   const accel = one("-accel");
-  if (accel?.startsWith("jit")) config.accel = accel;
+  // tcg, QEMU's name for its translator, and nothing mean ours.
+  if (accel && !accel.startsWith("tcg")) config.accel = accel;
   const listing = logItems(one("-d"), undefined)?.listing;
   if (listing) {
-    if (!config.accel?.startsWith("jit"))
-      throw bad("-d in_asm, op and out_asm show generated code: add -accel jit.");
-    config.accel += `,list=${listing}`;
+    if (config.accel === "interp")
+      throw bad("-d in_asm, op and out_asm show generated code: take -accel jit.");
+    config.accel = `${config.accel ?? "jit"},list=${listing}`;
   }
   if (flags.has("-smp")) Object.assign(config, topology(one("-smp")!));
   if (flags.has("-cpu")) config.cpu = one("-cpu")!.replace(/^host(?=,|$)/, "max");

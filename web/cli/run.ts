@@ -42,7 +42,7 @@ export async function run(options: Options): Promise<number> {
   const disks = openDrives(options.drives, say);
   const drives = await disks.configLines();
   const text = files.replay
-    ? recordedConfig(files.replay)
+    ? `accel=${options.config.accel ?? "jit"}\n${recordedConfig(files.replay)}`
     : configText({ ...options.config, drives, vga: screenOf(options, files) });
   if (files.replay) requireSameDisks(text, drives);
   const memory = Number(/^memory=(\d+)$/m.exec(text)?.[1] ?? options.config.memory);

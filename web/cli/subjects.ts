@@ -25,7 +25,7 @@ const usageStatus = 2;
 export const subjectNames = ["interp", "wasm", "jit", "native", "restored"] as const;
 
 export function makeSubject(name: string, options: Options): Subject {
-  const interpreted = { ...options, config: { ...options.config, accel: undefined } };
+  const interpreted = { ...options, config: { ...options.config, accel: "interp" } };
   switch (name) {
     case "interp":
     case "wasm":

@@ -40,7 +40,7 @@ export interface BootOptions extends DiskInputs<Input> {
   cpu?: string;
   /** "std" (default when firmware boots): a VGA; "none" (default with a kernel): no screen. */
   vga?: "std" | "none";
-  /** "interp", or "jit": generated code. */
+  /** "jit" (default): hot guest code becomes WebAssembly; "interp": it is interpreted. */
   accel?: "interp" | "jit";
   /** Seeds what the guest may see as random. */
   seed?: number;

@@ -11,7 +11,7 @@ export interface MachineConfig {
   cores?: number;
   /** A model name with +feature,-feature behind it. */
   cpu?: string;
-  /** "interp" (default), or "jit" with options behind commas. */
+  /** "jit" (default) with options behind commas, or "interp". */
   accel?: string;
   seed?: number;
   /** Start of the real-time clock, in seconds since 1970 UTC. */
@@ -339,7 +339,7 @@ export function configText(config: MachineConfig): string {
   add("cpus", config.cpus);
   add("cores", config.cores);
   add("cpu", config.cpu);
-  add("accel", config.accel);
+  add("accel", config.accel ?? "jit");
   add("seed", config.seed);
   add("rtc", config.rtc);
   add("clock", config.clock);
