@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "tests/lockstep/fuzz.h"
+#include "tests/lockstep/listing.h"
 #include "web/engine/module_host.h"
 
 #define LAPWING_PROBE(result, name) extern "C" __attribute__((export_name(#name))) result name
@@ -42,6 +43,9 @@ LAPWING_PROBE(void, ls_corpus)(u32 code_size, const u8* bytes, u32 size) {
 LAPWING_PROBE(u32, ls_batch)(double seed, u32 rounds) {
   probe().text = probe().fuzz().batch(static_cast<u64>(seed), rounds);
   return probe().text.empty() ? 1 : 0;
+}
+LAPWING_PROBE(void, ls_listing)(u32 code_size, const u8* bytes, u32 size) {
+  probe().text = listing_of({bytes, size}, static_cast<u8>(code_size));
 }
 LAPWING_PROBE(void, ls_counts)() {
   const FuzzCounts& c = probe().fuzz().counts();

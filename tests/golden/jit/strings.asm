@@ -1,0 +1,5 @@
+; bits: 32. String instructions, alone and repeated.
+        lodsd
+        stosb
+        rep movsd
+        hlt
