@@ -15,6 +15,7 @@ void Translator::spill(Var var) {
 void Translator::reload(Var var) {
   const bool xmm = var >= kVarXmm;
   const u32 at = xmm ? kStateLayout.xmm + 16u * (var - kVarXmm) : kStateLayout.gpr + 8u * var;
+  if (xmm) forget_ordinary(var - kVarXmm);
   builder_.write(var, builder_.load_state(function_.type_of(var), at));
 }
 

@@ -13,6 +13,7 @@ inline Value read_xmm(Translator& t, u8 number) {
 }
 inline void write_xmm(Translator& t, u8 number, Value value) {
   t.b().write(static_cast<Var>(kVarXmm + number), value);
+  t.forget_ordinary(number);
 }
 
 // The linear address of the memory operand; a misaligned one is left to the interpreter when it must not be.

@@ -71,11 +71,16 @@ struct Scalar {
 enum class Arithmetic : u8 { kAdd, kSubtract, kMultiply, kDivide };
 
 // A NaN or infinite operand makes a result that is not safe, so operands are checked for denormals alone.
-Value arithmetic(const Scalar& s, Arithmetic what, Value a, Value b) {
+// Those that are known to be none are not looked at.
+Value arithmetic(const Scalar& s, Arithmetic what, Value a, Value b, bool a_known, bool b_known) {
   const FloatOps& ops = s.ops();
   const Value ma = s.magnitude(a);
   const Value mb = s.magnitude(b);
-  s.t.b().exit_if(s.either(s.is_denormal(ma), s.is_denormal(mb)), s.t.here());
+  if (!a_known && !b_known) {
+    s.t.b().exit_if(s.either(s.is_denormal(ma), s.is_denormal(mb)), s.t.here());
+  } else if (!a_known || !b_known) {
+    s.t.b().exit_if(s.is_denormal(a_known ? mb : ma), s.t.here());
+  }
   u8 op = ops.add;
   if (what == Arithmetic::kSubtract) op = ops.subtract;
   if (what == Arithmetic::kMultiply) op = ops.multiply;
@@ -112,7 +117,10 @@ bool sse_arithmetic(Translator& t, const Instruction& in) {
     case Op::DIVSD: what = Arithmetic::kDivide; break;
     default: break;
   }
-  write_xmm(t, in.reg, with_low_lane(t, s.size, target, arithmetic(s, what, a, b)));
+  const bool b_known = !in.rm_is_memory() && t.is_ordinary(s.size, in.rm);
+  const Value result = arithmetic(s, what, a, b, t.is_ordinary(s.size, in.reg), b_known);
+  write_xmm(t, in.reg, with_low_lane(t, s.size, target, result));
+  t.note_ordinary(s.size, in.reg);
   return true;
 }
 
@@ -124,6 +132,7 @@ bool sse_square_root(Translator& t, const Instruction& in) {
   s.require(s.both(s.is_normal_or_zero(b), t.b().unary(IrOp::kEqz32, negative)));
   const Value root = s.to_bits(t.b().float_op(s.ops().square_root, s.float_type(), s.from_bits(b)));
   write_xmm(t, in.reg, with_low_lane(t, s.size, read_xmm(t, in.reg), root));
+  t.note_ordinary(s.size, in.reg);
   return true;
 }
 
@@ -164,6 +173,7 @@ bool sse_from_integer(Translator& t, const Instruction& in) {
   const u8 op = to_double ? (in.operand_size == 8 ? 0xB9 : 0xB7) : (in.operand_size == 8 ? 0xB4 : 0xB2);
   const Value bits = s.to_bits(t.b().float_op(op, s.float_type(), integer));
   write_xmm(t, in.reg, with_low_lane(t, s.size, read_xmm(t, in.reg), bits));
+  t.note_ordinary(s.size, in.reg);
   return true;
 }
 
@@ -201,6 +211,7 @@ bool sse_change_precision(Translator& t, const Instruction& in) {
     to.require(to.either(to.is_normal(to.magnitude(result), 2), zero));
   }
   write_xmm(t, in.reg, with_low_lane(t, to.size, read_xmm(t, in.reg), result));
+  t.note_ordinary(to.size, in.reg);
   return true;
 }
 

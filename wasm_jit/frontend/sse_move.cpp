@@ -22,7 +22,11 @@ bool sse_move(Translator& t, const Instruction& in) {
   t.check_sse();
   const bool aligned = must_be_aligned(in.op);
   if (in.form != Form::kMR) {
+    const bool copies = !in.rm_is_memory();
+    const bool known[2] = {copies && t.is_ordinary(4, in.rm), copies && t.is_ordinary(8, in.rm)};
     write_xmm(t, in.reg, load_vector(t, in, aligned));
+    if (known[0]) t.note_ordinary(4, in.reg);
+    if (known[1]) t.note_ordinary(8, in.reg);
   } else if (in.rm_is_memory()) {
     t.b().guest_store(16, vector_address(t, in, aligned), read_xmm(t, in.reg), t.here());
   } else {

@@ -184,6 +184,7 @@ void Translator::translate_block(unsigned index) {
   instruction_ = 0;
   ended_ = false;
   rip_slot_stored_ = sse_checked_ = mxcsr_checked_ = false;
+  ordinary_[0] = ordinary_[1] = 0;
   // Blocks are appended while this one grows, so its nodes are moved in at the end.
   IrBlock out;
   builder_.start(out);

@@ -99,6 +99,12 @@ class Translator {
   // Leaves unless SSE instructions may execute; unless the fast forms of floating-point ones may.
   void check_sse();
   void check_mxcsr();
+  // Whether the low part of an XMM register is known to be zero or normal, as binary64 or binary32.
+  bool is_ordinary(unsigned size, u8 xmm) const { return bit_of(ordinary_[size == 8 ? 1 : 0], xmm); }
+  void note_ordinary(unsigned size, u8 xmm) { ordinary_[size == 8 ? 1 : 0] |= 1u << xmm; }
+  void forget_ordinary(unsigned xmm) {
+    for (u32& known : ordinary_) known &= ~(1u << xmm);
+  }
 
   // Control flow; each ends the block. RIPs are offsets from RIP at entry, as the decoder gives targets.
   void jump(const Instruction& in);
@@ -152,6 +158,7 @@ class Translator {
   bool rip_slot_stored_ = false;
   bool sse_checked_ = false;
   bool mxcsr_checked_ = false;
+  u32 ordinary_[2] = {};
 };
 
 // A family's function: false = it cannot; nothing with an effect has been appended.

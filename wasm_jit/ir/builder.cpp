@@ -376,6 +376,12 @@ Value Builder::const128(u64 low, u64 high) {
 }
 
 Value Builder::simd(u32 opcode, Type type, Value a, Value b, Value c, u8 lane) {
+  // The lane that was just put there.
+  constexpr u32 kExtract32 = 27, kExtract64 = 29;
+  if (opcode == kExtract32 || opcode == kExtract64) {
+    const Node& from = node(a);
+    if (from.op == IrOp::kSimd && from.imm == ((u64{opcode} + 1) | u64{lane} << 16)) return from.arguments[1];
+  }
   Node n;
   n.op = IrOp::kSimd;
   n.type = type;
@@ -387,6 +393,13 @@ Value Builder::simd(u32 opcode, Type type, Value a, Value b, Value c, u8 lane) {
 }
 
 Value Builder::float_op(u8 opcode, Type type, Value a, Value b) {
+  // Bits that were a number of this type before.
+  constexpr u8 kBits32 = 0xBC, kBits64 = 0xBD, kNumber32 = 0xBE, kNumber64 = 0xBF;
+  if (opcode == kNumber32 || opcode == kNumber64) {
+    const Node& from = node(a);
+    if (from.op == IrOp::kFloat && from.imm == (opcode == kNumber32 ? kBits32 : kBits64))
+      return from.arguments[0];
+  }
   const Value v = simd(opcode, type, a, b);
   block_->nodes[v].op = IrOp::kFloat;
   return v;
