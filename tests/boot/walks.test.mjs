@@ -72,7 +72,12 @@ test("walk 7: what is not above PPR waits in IRR until an EOI lowers it", () => 
   const held = walks.all.map(heldBack).find((found) => found !== undefined);
   assert.ok(held, "no interrupt waited for a higher one");
   const { journey, holder } = held;
-  agrees("7-priority", [`while in service: ${hopLine(holder)}`, ...journeyLines(journey)]);
+  // All on one processor, whichever has the occasion first.
+  const lines = [`while in service: ${hopLine(holder)}`, ...journeyLines(journey)];
+  agrees(
+    "7-priority",
+    lines.map((line) => line.replace(/\b(lapic|cpu)\d/g, "$1")),
+  );
 });
 
 test("walk 7: with TPR raised an interrupt waits in IRR, and is served when TPR falls", () => {
@@ -168,7 +173,7 @@ test("walk 9: two disks on one line: it stays high, and the EOI makes the I/O AP
   });
   assert.ok(walk, "the disks never asked at the same time");
   const named = (r) =>
-    r.disk === undefined ? hopLine(r) : hopLine(r).replace(/INTx pin \d+/, `disk ${r.disk}`);
+    r.disk === undefined ? hopLine(r) : hopLine(r).replace(/^nvme\d(.*)INTx pin \d+/, `nvme$1disk ${r.disk}`);
   agrees("9-shared-line", walk.map(named));
   const hops = walk.map(({ kind }) => kind);
   inOrder(hops, "device raise", "line raised", "ioapic latched", "lapic isr", "device raise", "lapic eoi");

@@ -124,7 +124,7 @@ export class History {
     const engine = this.#engine;
     for (;;) {
       const left = instructions - engine.instructions;
-      const stop = engine.run(Math.min(left, instructionsAtOnce), left > 0 ? Infinity : ns);
+      const stop = engine.run(Math.min(left, instructionsAtOnce), ns);
       this.#hooks.onTheWay();
       if (stop === DoorStop.MissingData) await engine.disksSettled();
       else if (stop === DoorStop.ReplayEnd || stop === DoorStop.Halted) return;
