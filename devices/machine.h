@@ -73,8 +73,9 @@ class Machine final : private BoardHost {
   // Moves time of a halted machine to `ns`, at most to its next deadline.
   void advance(u64 ns);
 
-  // Bytes that a UART (0-3) or the debug console (kDebugPort) sent.
+  // Bytes that a UART (0-3) or a debug console (kDebugPort and up, in their order) sent.
   static constexpr unsigned kDebugPort = kMaxUarts;
+  static constexpr unsigned kOutputPorts = kDebugPort + kMaxDebugConsoles;
   std::string& sent(unsigned port) { return sent_[port]; }
 
   // Brings the picture up to date: true when it changed. `time_ns` decides what blinks. Not seen by the
@@ -145,9 +146,10 @@ class Machine final : private BoardHost {
   // BoardHost
   void serial_output(unsigned uart, u8 value) override { sent_[uart].push_back(static_cast<char>(value)); }
   // Kept up to a limit: nobody may be listening.
-  void debug_output(u8 value) override {
+  void debug_output(unsigned console, u8 value) override {
     constexpr std::size_t kMostKept = 1 << 20;
-    if (sent_[kDebugPort].size() < kMostKept) sent_[kDebugPort].push_back(static_cast<char>(value));
+    std::string& sent = sent_[kDebugPort + console];
+    if (sent.size() < kMostKept) sent.push_back(static_cast<char>(value));
   }
   void request_reset() override { reset_requested_ = true; }
   void request_cpu_reset() override { cpu_reset_requested_ = true; }
@@ -223,7 +225,7 @@ class Machine final : private BoardHost {
   u32 exit_status_ = 0;
   std::optional<Stop> ended_;
   u64 halted_ns_ = 0;
-  std::string sent_[kMaxUarts + 1];
+  std::string sent_[kOutputPorts];
 
   std::optional<InputLog> recording_;
   std::optional<InputLog> replay_;

@@ -345,11 +345,14 @@ void Board::build_test_devices() {
         claim(device.base, device.size, *debug_exits_.back(), "isa-debug-exit", device.size,
               DeviceId::kTestDevice);
         break;
-      case IsaDeviceConfig::Kind::kDebugConsole:
-        debug_consoles_.push_back(
-            std::make_unique<DebugConsole>([this](u8 value) { host_.debug_output(value); }));
+      case IsaDeviceConfig::Kind::kDebugConsole: {
+        const unsigned console =
+            std::min(static_cast<unsigned>(debug_consoles_.size()), kMaxDebugConsoles - 1);
+        debug_consoles_.push_back(std::make_unique<DebugConsole>(
+            [this, console](u8 value) { host_.debug_output(console, value); }));
         claim(device.base, device.size, *debug_consoles_.back(), "isa-debugcon", 1, DeviceId::kNone);
         break;
+      }
       case IsaDeviceConfig::Kind::kPcTestDevice: build_pc_test_device(); break;
       case IsaDeviceConfig::Kind::kPciTestDevice: build_pci_test_device(); break;
     }

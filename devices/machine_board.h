@@ -49,7 +49,7 @@ class BoardHost {
  public:
   virtual ~BoardHost() = default;
   virtual void serial_output(unsigned uart, u8 value) = 0;
-  virtual void debug_output(u8 value) = 0;
+  virtual void debug_output(unsigned console, u8 value) = 0;
   // Everything but RAM, the RTC and its CMOS RAM (PCIRST# and CPURST).
   virtual void request_reset() = 0;
   // The CPUs alone (INIT#).

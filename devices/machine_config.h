@@ -28,6 +28,7 @@ namespace lapwing {
 
 constexpr unsigned kMaxCpus = 8;
 constexpr unsigned kMaxUarts = 4;
+constexpr unsigned kMaxDebugConsoles = 4;  // with an output of their own; more share the last one's
 
 // An optional ISA device with the ports it asked for.
 struct IsaDeviceConfig {

@@ -97,11 +97,16 @@ test("a run through SeaBIOS is the same when it goes on from a snapshot", async 
   assert.deepEqual(all.slice(-later.length), later);
 });
 
-test("a BIOS image of the user runs at the reset vector", async () => {
-  const args = ["-bios", assemble("hello"), "-device", "isa-debug-exit"];
-  const { status, stdout, stderr } = await boot([...args]);
+test("a BIOS image of the user runs at the reset vector; each debug console has its file", async () => {
+  const post = [inTemporary("post80"), inTemporary("post190")];
+  const { status, stdout, stderr } = await boot([
+    ...["-bios", assemble("hello"), "-device", "isa-debug-exit"],
+    ...["-chardev", `file,id=a,path=${post[0]}`, "-device", "isa-debugcon,iobase=0x80,chardev=a"],
+    ...["-chardev", `file,id=b,path=${post[1]}`, "-device", "isa-debugcon,iobase=0x190,chardev=b"],
+  ]);
   assert.equal(stdout, "hello from F000\r\n", stderr);
   assert.equal(status, 0x43);
+  for (const file of post) assert.equal(fs.readFileSync(file, "latin1"), "B");
 });
 
 const badImages = [

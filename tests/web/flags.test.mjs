@@ -178,14 +178,18 @@ test("without a kernel the firmware boots, with the order, files and identity th
 
 test("the debug console goes where -debugcon or its chardev says", () => {
   const global = ["-global", "isa-debugcon.iobase=0x402"];
-  const { debugConsole, config } = options(["-debugcon", "file:/tmp/d", ...global]);
-  assert.deepEqual(debugConsole, { kind: "file", path: "/tmp/d" });
+  const { debugConsoles, config } = options(["-debugcon", "file:/tmp/d", ...global]);
+  assert.deepEqual(debugConsoles, [{ kind: "file", path: "/tmp/d" }]);
   assert.deepEqual(config.devices, ["isa-debugcon,iobase=0x402"]);
-  assert.deepEqual(
-    options(["-chardev", "file,id=c,path=x", "-device", "isa-debugcon,chardev=c"]).debugConsole,
+  const devices = ["isa-debugcon,iobase=0x190,chardev=c", "isa-debugcon"].flatMap((name) => [
+    "-device",
+    name,
+  ]);
+  assert.deepEqual(options(["-chardev", "file,id=c,path=x", ...devices]).debugConsoles, [
     { kind: "file", path: "x" },
-  );
-  assert.equal(options([]).debugConsole, undefined);
+    undefined,
+  ]);
+  assert.deepEqual(options([]).debugConsoles, []);
 });
 
 test("serial ports go where they are sent", () => {

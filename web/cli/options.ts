@@ -34,8 +34,8 @@ export interface Options {
   initrds: { path: string; args: string }[];
   drives: CliDrive[];
   serial: SerialTarget[];
-  /** Where the bytes of isa-debugcon go; nowhere without it. */
-  debugConsole?: SerialTarget;
+  /** Where the bytes of each debug console go. */
+  debugConsoles: (SerialTarget | undefined)[];
   clock: "virtual" | "realtime";
   expect: RegExp[];
   fail: RegExp[];
@@ -112,7 +112,7 @@ export function optionsFrom(flags: ParsedFlags, inputIsInteractive: boolean): Op
     initrds: initrds(one("-initrd")),
     drives: drivesFrom(flags),
     serial: serialTargets(all("-serial"), all("-chardev")),
-    debugConsole: debugConsole(flags),
+    debugConsoles: debugConsoles(flags),
     clock,
     expect,
     fail: all("--fail").map((text) => regex("--fail", text)),
@@ -282,14 +282,17 @@ function serialTargets(serials: string[], chardevs: string[]): SerialTarget[] {
   return targets.length > 0 ? targets : [{ kind: "stdio" }];
 }
 
-/** The target of -debugcon, or the chardev of the first -device isa-debugcon. */
-function debugConsole(flags: ParsedFlags): SerialTarget | undefined {
+/** The chardev of each -device isa-debugcon, then the target of -debugcon: the order in which the machine has them. */
+function debugConsoles(flags: ParsedFlags): Options["debugConsoles"] {
   const chardevs = flags.get("-chardev") ?? [];
+  const devices = (flags.get("-device") ?? []).filter((name) => name.startsWith("isa-debugcon"));
+  const targets = devices.map((device) => {
+    const id = /,chardev=([^,]+)/.exec(device)?.[1];
+    return id ? serialTargets([`chardev:${id}`], chardevs)[0] : undefined;
+  });
   const text = flags.get("-debugcon")?.at(-1);
-  if (text !== undefined) return serialTargets([text], chardevs)[0];
-  const device = flags.get("-device")?.find((name) => name.startsWith("isa-debugcon"));
-  const id = device && /,chardev=([^,]+)/.exec(device)?.[1];
-  return id ? serialTargets([`chardev:${id}`], chardevs)[0] : undefined;
+  if (text !== undefined) targets.push(serialTargets([text], chardevs)[0]);
+  return targets;
 }
 
 function debugPort(globals: string[]): string {

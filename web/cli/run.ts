@@ -147,7 +147,7 @@ class Run {
   readonly #trace: TraceFiles;
   readonly #watcher: ConsoleWatcher;
   readonly #serialFiles: (number | undefined)[];
-  readonly #debugFile: number | undefined;
+  readonly #debugFiles: (number | undefined)[];
   readonly #startedAt = performance.now();
   readonly #stdinPort: number;
   #timer: NodeJS.Timeout | undefined;
@@ -163,7 +163,7 @@ class Run {
     this.#nextHash = (Math.floor(engine.instructions / options.hashEvery) + 1) * options.hashEvery;
     this.#watcher = new ConsoleWatcher(options);
     this.#serialFiles = options.serial.map((target) => openSerial(target));
-    this.#debugFile = options.debugConsole && openSerial(options.debugConsole);
+    this.#debugFiles = options.debugConsoles.map((target) => target && openSerial(target));
     this.#stdinPort = options.serial.findIndex(({ kind }) => kind === "stdio");
     this.#trace = new TraceFiles(engine, options);
     this.#pump = new Pump(engine, hostLoop(), this.#hooks(), {
@@ -211,19 +211,20 @@ class Run {
   #atBoundary(): void {
     this.#trace.drain();
     for (let port = 0; port < Math.max(2, this.#options.serial.length); port++) this.#takeSerial(port);
-    this.#takeDebugConsole();
+    this.#options.debugConsoles.forEach((_, console) => this.#takeDebugConsole(console));
     this.#watchScreen();
     if (this.#isDone || this.#engine.ns < this.#options.timeoutVirtualNs) return;
     this.#say(`timeout: ${this.#options.timeoutVirtualNs / 1e9} s of guest time${this.#awaited()}`);
     this.#finish(exitStatus.timeout);
   }
 
-  #takeDebugConsole(): void {
-    const target = this.#options.debugConsole;
+  #takeDebugConsole(console: number): void {
+    const target = this.#options.debugConsoles[console];
     if (!target || this.#isDone) return;
-    const bytes = this.#engine.debugOutput();
+    const bytes = this.#engine.debugOutput(console);
     if (bytes.length === 0) return;
-    if (this.#debugFile !== undefined) writeFully(this.#debugFile, bytes);
+    const file = this.#debugFiles[console];
+    if (file !== undefined) writeFully(file, bytes);
     else if (target.kind === "stdio" && !this.#terminal.write(bytes)) this.#finish(exitStatus.ok);
     if (target.kind === "stdio" && !this.#isDone) this.#watch(0, bytes);
   }
@@ -312,7 +313,8 @@ class Run {
     clearTimeout(this.#timer);
     this.#terminal.close();
     if (status !== exitStatus.engine) this.#writeResults();
-    for (const file of [...this.#serialFiles, this.#debugFile]) if (file !== undefined) fs.closeSync(file);
+    for (const file of [...this.#serialFiles, ...this.#debugFiles])
+      if (file !== undefined) fs.closeSync(file);
     this.#resolve(status);
   }
 

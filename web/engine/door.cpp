@@ -229,7 +229,7 @@ void Door::advance(double ns) {
 }
 
 u32 Door::serial_read(u32 port, char* out, u32 capacity) {
-  if (machine_ == nullptr || port > Machine::kDebugPort) return 0;
+  if (machine_ == nullptr || port >= Machine::kOutputPorts) return 0;
   std::string& sent = machine_->sent(port);
   const u32 count = std::min(capacity, static_cast<u32>(sent.size()));
   std::memcpy(out, sent.data(), count);

@@ -257,9 +257,9 @@ void Host::create() {
 
 // Passes the guest's output on; false when a fail= expression was seen.
 bool Host::output() {
-  for (unsigned port = 0; port <= Machine::kDebugPort; ++port) {
+  for (unsigned port = 0; port < Machine::kOutputPorts; ++port) {
     std::string& sent = machine_->sent(port);
-    if (port == 0 || port == Machine::kDebugPort) std::fwrite(sent.data(), 1, sent.size(), stdout);
+    if (port == 0 || port >= Machine::kDebugPort) std::fwrite(sent.data(), 1, sent.size(), stdout);
     if (port == 0) console_ += sent;
     sent.clear();
   }

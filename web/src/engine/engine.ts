@@ -141,13 +141,15 @@ export class Engine {
     });
   }
 
-  /** The bytes that the debug console has sent since the last call. */
-  debugOutput(): Uint8Array {
+  /** The bytes that a debug console, by its place among them, has sent since the last call. */
+  debugOutput(console = 0): Uint8Array {
     const most = 4096;
     const parts: Uint8Array[] = [];
     do {
       parts.push(
-        this.#withRoom(most, (at) => this.#copy(at, this.#door.lw_serial_read(debugPort, at, most))),
+        this.#withRoom(most, (at) =>
+          this.#copy(at, this.#door.lw_serial_read(debugPort + console, at, most)),
+        ),
       );
     } while (parts.at(-1)!.length === most);
     return parts.length === 1 ? parts[0]! : new Uint8Array(parts.flatMap((part) => [...part]));
