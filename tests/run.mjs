@@ -78,7 +78,7 @@ async function prepare(isLong) {
   await setup(["build", "guests", "npm", "test", ...(isLong ? ["systems"] : [])]);
   await build("asan");
   await build("native");
-  await build("wasm");
+  await build("wasm", ["all", "lockstep"]);
   show("npm", ["run", "--silent", "build:web"], { cwd: kRoot });
 }
 

@@ -1,6 +1,8 @@
 // What becomes of the modules that the engine makes: all of a boot's are valid to another tool than V8, and a host that
 // makes none gets the same machine, interpreted, and one sentence.
 import assert from "node:assert/strict";
+import fs from "node:fs";
+import os from "node:os";
 import path from "node:path";
 import test from "node:test";
 import { guestFlags, guests, lapwing, root } from "../boot/support.mjs";
@@ -26,6 +28,18 @@ test("binaryen accepts every module of a boot", { timeout }, async (t) => {
   const count = Number(/(\d+) modules are valid/.exec(stderr)?.[1]);
   assert.ok(count > 10, stderr.slice(-500));
   t.diagnostic(`${count} modules`);
+});
+
+test("-d lists guest code, IR and WebAssembly of each region", { timeout }, async () => {
+  const file = path.join(os.tmpdir(), `lapwing-listing-${process.pid}.txt`);
+  const flags = [...guestFlags(guests[0]), "--timeout-virtual", "0.1", "-d", "in_asm,op,out_asm", "-D", file];
+  await lapwing(flags);
+  const text = fs.readFileSync(file, "utf8");
+  fs.rmSync(file);
+  const regions = text.split(/^region at physical /m).slice(1);
+  assert.ok(regions.length > 10, `${regions.length} regions`);
+  for (const region of regions)
+    assert.match(region, /^IN:\nb0:\n(.|\n)*^OP:\nb0:\n(.|\n)*^OUT:\n(.|\n)*\$cpu/m);
 });
 
 test("a host that refuses modules runs the same machine, and is told once", { timeout }, async () => {
