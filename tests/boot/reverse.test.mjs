@@ -70,9 +70,10 @@ test("inputs on the way are repeated: the state at the end of the past is the sa
   await vm.serial.waitFor(/42\s/, { virtualMs: 5000 });
   await vm.pause();
   const [at, hash] = [await here(vm), await vm.hash()];
-  vm.serial.write("poweroff\r");
   const ended = new Promise((resolve) => vm.on("exit", resolve));
   await vm.run();
+  await vm.runFor({ virtualMs: 10 });
+  vm.serial.write("poweroff\r");
   await ended;
   await vm.reverseTo(at);
   assert.deepEqual(await here(vm), at);

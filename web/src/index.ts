@@ -202,8 +202,9 @@ export class PC {
     return this.#client.request("startHistory", undefined);
   }
   /**
-   * Takes the machine back to an earlier position, such as an interrupt's `raisedAt`, and leaves it paused there. What
-   * it did after that is forgotten; the same inputs lead to the same future.
+   * Takes the machine back to an earlier position, such as an interrupt's `raisedAt`, and leaves it paused there, with
+   * the inputs that were given at that position. What it did after that is forgotten; the same inputs lead to the same
+   * future.
    */
   reverseTo({ instructions, ns }: RunPosition): Promise<void> {
     return this.#client.request("reverseTo", { instructions, ns });
