@@ -71,6 +71,7 @@ export class Probe {
         return 1;
       },
       module_release: (at, count) => slots(at, count).forEach((slot) => table().set(slot, null)),
+      module_milliseconds: () => performance.now(),
       table_grow: (count) => table().grow(count),
       module_milliseconds: () => performance.now(),
     };
