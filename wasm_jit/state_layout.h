@@ -48,6 +48,7 @@ struct StateLayout {
   u32 linear_mask;      // u64
   u32 code_base;        // u64
   u32 simple_segments;  // u32
+  u32 region_entry;     // u32
   // TlbEntry; the slot of a linear address is (linear >> 12) & (tlb_entries - 1).
   u32 tlb_entries;
   u32 tlb_entry_size;
@@ -105,6 +106,7 @@ constexpr StateLayout kStateLayout{
     .linear_mask = layout_detail::kView + offsetof(GeneratedView, linear_mask),
     .code_base = layout_detail::kView + offsetof(GeneratedView, code_base),
     .simple_segments = layout_detail::kView + offsetof(GeneratedView, simple_segments),
+    .region_entry = layout_detail::kView + offsetof(GeneratedView, region_entry),
     .tlb_entries = Tlb::kDataEntries,
     .tlb_entry_size = layout_detail::kTlbEntrySize,
     .tlb_tag_read = offsetof(TlbEntry, tag_read),

@@ -50,8 +50,13 @@ struct RegionBlock {
   i64 rip_delta = 0;  // RIP of its first instruction minus RIP at the region's entry
 };
 
+constexpr u16 kFirstBlock[] = {0};
+
 struct RegionSource {
-  std::span<const RegionBlock> blocks;  // [0] is the only entry
+  std::span<const RegionBlock> blocks;
+  // Where the function can be entered: numbers of blocks, the first is 0. The caller puts the place in this
+  // list into GeneratedView::region_entry, and into RIP that of block 0.
+  std::span<const u16> entries = kFirstBlock;
   ModeKey mode{};
   bool long_mode = false;  // EFER.LMA: linear addresses of 32-bit code share the TLB with 64-bit ones
   bool has_tzcnt = false;  // the CPU model has BMI1 ...

@@ -79,8 +79,9 @@ void BlockCache::set_generated(GeneratedCode* generated) {
   generated_ = generated;
 }
 
-void BlockCache::set_region(Block& block, Region* region) {
+void BlockCache::set_region(Block& block, Region* region, u16 entry) {
   block.region = region;
+  block.region_entry = entry;
   // Blocks of a cache that knows generated code have a pseudo-instruction before their first.
   const HotOp op = region == nullptr ? HotOp::kCountEntry : HotOp::kEnterGenerated;
   const_cast<Instruction*>(block.entry)->handler = static_cast<u16>(op);

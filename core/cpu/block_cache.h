@@ -36,6 +36,7 @@ struct Block {
   u16 bytes = 0;
   const Instruction* first = nullptr;  // count instructions and one closing pseudo-instruction
   const Instruction* entry = nullptr;  // where execution starts: first, or a pseudo-instruction before it
+  u16 region_entry = 0;                // where the block is entered there
   i32 heat = 0;                        // entries left until the block counts as hot
   Region* region = nullptr;            // generated code that starts here
   Block* hash_next = nullptr;
@@ -64,7 +65,7 @@ class BlockCache {
   // From here on blocks count their entries for `generated`; drops everything.
   void set_generated(GeneratedCode* generated);
   // Makes the interpreter enter `region` (nullptr: the block's instructions again) where it meets `block`.
-  static void set_region(Block& block, Region* region);
+  static void set_region(Block& block, Region* region, u16 entry = 0);
 
   Block* find(u64 physical, u32 mode) const {
     for (Block* block = buckets_[hash(physical)]; block != nullptr; block = block->hash_next) {

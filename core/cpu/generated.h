@@ -23,6 +23,7 @@ struct GeneratedView {
   alignas(8) u64 linear_mask = 0xFFFFFFFF;     // linear addresses are 32 bits wide outside 64-bit mode
   alignas(8) u64 code_base = 0;                // CS base, 0 in 64-bit mode: linear fetch address = base + RIP
   alignas(8) u32 simple_segments = 0;          // Cpu::simple_segments()
+  alignas(8) u32 region_entry = 0;             // where the region is entered: its number among the entries
   alignas(8) Cpu* cpu = nullptr;               // whose state this is
 };
 

@@ -1,5 +1,6 @@
 // Lazy flags of generated code against the interpreter's; structured control flow against the graph it came
 // from.
+#include <algorithm>
 #include <random>
 
 #include "core/cpu/exec/alu.h"
@@ -61,9 +62,9 @@ unsigned differences(T a, T b, bool carry) {
 }
 
 // Which blocks run, when each branch goes by the next bit of `choices`; stops at an exit.
-std::vector<BlockId> walk_graph(const Function& function, u64 choices) {
+std::vector<BlockId> walk_graph(const Function& function, BlockId block, u64 choices) {
   std::vector<BlockId> path;
-  for (BlockId block = 0; path.size() < 60;) {
+  while (path.size() < 60) {
     path.push_back(block);
     const Terminator& end = function.blocks[block].end;
     if (end.target_count() == 0) break;
@@ -85,7 +86,8 @@ std::size_t matching_end(const std::vector<Step>& steps, std::size_t open) {
   }
 }
 
-std::vector<BlockId> walk_steps(const std::vector<Step>& steps, u64 choices) {
+// The same of structured code entered at `entry`; `count`: blocks that the graph had.
+std::vector<BlockId> walk_steps(const std::vector<Step>& steps, u32 entry, BlockId count, u64 choices) {
   std::vector<BlockId> path;
   std::vector<std::size_t> labels;
   const auto choose = [&] {
@@ -95,13 +97,14 @@ std::vector<BlockId> walk_steps(const std::vector<Step>& steps, u64 choices) {
   };
   for (std::size_t pc = 0; pc < steps.size();) {
     const Step& step = steps[pc];
-    const auto branch = [&] {
-      labels.resize(labels.size() - step.depth);
+    const auto branch_by = [&](u32 depth) {
+      labels.resize(labels.size() - depth);
       if (steps[labels.back()].kind == Step::Kind::kLoop) return labels.back() + 1;
       const std::size_t end = matching_end(steps, labels.back());
       labels.pop_back();
       return end + 1;
     };
+    const auto branch = [&] { return branch_by(step.depth); };
     switch (step.kind) {
       case Step::Kind::kBlock:
       case Step::Kind::kLoop: labels.push_back(pc++); break;
@@ -118,8 +121,13 @@ std::vector<BlockId> walk_steps(const std::vector<Step>& steps, u64 choices) {
         break;
       case Step::Kind::kBody:
         if (path.size() == 60) return path;
-        path.push_back(step.block);
+        if (step.block < count) path.push_back(step.block);
         ++pc;
+        break;
+      case Step::Kind::kEnter: pc = branch_by(step.depths[entry]); break;
+      case Step::Kind::kDispatch:
+        entry = step.entry;
+        pc = branch();
         break;
       case Step::Kind::kBranch: pc = branch(); break;
       case Step::Kind::kBranchIf: pc = choose() ? branch() : pc + 1; break;
@@ -151,7 +159,7 @@ TEST_CASE("lazy_flags_are_the_interpreters") {
   CHECK(wrong == 0);
 }
 
-TEST_CASE("structured_code_takes_the_same_ways_as_the_graph") {
+TEST_CASE("structured_code_takes_the_same_ways_as_the_graph_from_every_entry") {
   std::mt19937 random(7);
   unsigned wrong = 0;
   for (unsigned round = 0; round < 3000; ++round) {
@@ -164,10 +172,20 @@ TEST_CASE("structured_code_takes_the_same_ways_as_the_graph") {
       block.end.kind = kind == 1 ? Terminator::Kind::kJump : Terminator::Kind::kBranch;
       for (BlockId& target : block.end.targets) target = static_cast<BlockId>(random() % count);
     }
-    const std::vector<Step> steps = jit::structure(function);
+    while (random() % 3 == 0) {
+      const auto entry = static_cast<BlockId>(random() % count);
+      if (std::count(function.entries.begin(), function.entries.end(), entry) == 0)
+        function.entries.push_back(entry);
+    }
+    const std::vector<BlockId> entries = function.entries;
+    if (entries.size() > 1) function.add_dispatch();
+    Function structured = function;
+    const std::vector<Step> steps = jit::structure(structured);
     for (unsigned i = 0; i < 8; ++i) {
       const u64 choices = (u64{random()} << 32) | random();
-      wrong += walk_graph(function, choices) != walk_steps(steps, choices) ? 1 : 0;
+      const u32 entry = i % static_cast<u32>(entries.size());
+      const std::vector<BlockId> expected = walk_graph(function, entries[entry], choices);
+      wrong += expected != walk_steps(steps, entry, static_cast<BlockId>(count), choices) ? 1 : 0;
     }
   }
   CHECK(wrong == 0);

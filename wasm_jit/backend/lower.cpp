@@ -196,6 +196,16 @@ void Lowering::step(const Step& step) {
       code_.op(WasmOp::kEnd);
       --depth_;
       break;
+    case Step::Kind::kEnter:
+      get(dispatch_);
+      code_.op(WasmOp::kBranchTable, step.depths.size() - 1);
+      for (const u32 depth : step.depths) code_.unsigned_number(depth);
+      break;
+    case Step::Kind::kDispatch:
+      code_.i32_const(step.entry);
+      set(dispatch_);
+      code_.op(WasmOp::kBranch, step.depth);
+      break;
     case Step::Kind::kBody: body(step.block); break;
     case Step::Kind::kBranch: code_.op(WasmOp::kBranch, step.depth); break;
     case Step::Kind::kBranchIf:
@@ -225,6 +235,7 @@ std::vector<u8> Lowering::run() {
   entry_rip_ = add_local(Type::kI64);
   address_ = add_local(function_.word);
   entry_ = add_local(Type::kI32);
+  if (function_.dispatch != kNoBlock) dispatch_ = add_local(Type::kI32);
   find_variables();
   for (const Step& s : steps_) step(s);
 

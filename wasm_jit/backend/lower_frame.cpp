@@ -40,6 +40,7 @@ void Lowering::prologue(Encoder& out) const {
   load(WasmOp::kI32Load, kStateLayout.data_tlb, tlb_);
   load(WasmOp::kI64Load, kStateLayout.budget, budget_);
   load(WasmOp::kI64Load, kStateLayout.rip, entry_rip_);
+  if (dispatch_ != kNone) load(WasmOp::kI32Load, kStateLayout.region_entry, dispatch_);
   for (Var var = 0; var < kVarCount; ++var) {
     if (vars_[var] == kNone) continue;
     if (is_xmm(var)) {

@@ -71,7 +71,8 @@ class Lowering {
   bool written_[kVarCount] = {};
   u32 tlb_ = kNone, exit_ = kNone, budget_ = kNone, entry_rip_ = kNone, address_ = kNone, entry_ = kNone,
       linear_ = kNone;
-  u32 depth_ = 0;  // steps that enclose the code being made
+  u32 dispatch_ = kNone;  // number of the entry to go to
+  u32 depth_ = 0;         // steps that enclose the code being made
 
   const IrBlock* block_ = nullptr;
   Schedule schedule_;

@@ -72,8 +72,7 @@ BlockId Translator::edge(i64 target_delta, unsigned which) {
   const Value rip = edge_builder.binary(IrOp::kAdd64, edge_builder.entry_rip(),
                                         edge_builder.c64(static_cast<u64>(target_delta)));
   edge_builder.fetch_check(rip, source_.blocks[target].block->physical & ~kPageMask, leave);
-  function_.blocks[check].end =
-      Terminator{.kind = Terminator::Kind::kJump, .targets = {target, kNoBlock}, .edge_exit = {leave, 0}};
+  function_.blocks[check].end = Terminator{.kind = Terminator::Kind::kJump, .targets = {target, kNoBlock}};
   note_edge(static_cast<BlockId>(block_), target);
   return check;
 }
@@ -96,7 +95,6 @@ void Translator::jump(const Instruction& in) {
   end_ = Terminator{.kind = Terminator::Kind::kJump};
   const i64 target = source_.blocks[block_].rip_delta + static_cast<i64>(in.imm);
   end_.targets[0] = edge(target, 1);
-  end_.edge_exit[0] = exit_code(GeneratedExit::kEdge, block_, 1);
   ended_ = true;
 }
 
@@ -105,8 +103,6 @@ void Translator::branch(const Instruction& in, Value taken) {
   const i64 target = source_.blocks[block_].rip_delta + static_cast<i64>(in.imm);
   end_.targets[0] = edge(target, 1);
   end_.targets[1] = edge(next_delta(in), 0);
-  end_.edge_exit[0] = exit_code(GeneratedExit::kEdge, block_, 1);
-  end_.edge_exit[1] = exit_code(GeneratedExit::kEdge, block_, 0);
   ended_ = true;
 }
 
@@ -118,7 +114,7 @@ void Translator::jump_indirect(Value target) {
 }
 
 // To a place behind a call, when RIP is its.
-BlockId Translator::return_edge(BlockId site, BlockId leave) {
+BlockId Translator::return_edge(BlockId site) {
   if (same_page(block_, site)) {
     note_edge(static_cast<BlockId>(block_), site);
     return site;
@@ -131,8 +127,7 @@ BlockId Translator::return_edge(BlockId site, BlockId leave) {
                                         edge_builder.c64(static_cast<u64>(to.rip_delta)));
   edge_builder.store_state(kStateLayout.rip, rip);
   edge_builder.fetch_check(rip, to.block->physical & ~kPageMask, exit_code(GeneratedExit::kNext, block_));
-  function_.blocks[check].end = Terminator{
-      .kind = Terminator::Kind::kJump, .targets = {site, kNoBlock}, .edge_block = {leave, kNoBlock}};
+  function_.blocks[check].end = Terminator{.kind = Terminator::Kind::kJump, .targets = {site, kNoBlock}};
   note_edge(static_cast<BlockId>(block_), site);
   return check;
 }
@@ -154,8 +149,7 @@ void Translator::return_to(Value target) {
     if (!is_64_bit()) site = test_builder.unary(IrOp::kWrap, site);
     test.end.kind = Terminator::Kind::kBranch;
     test.end.value = test_builder.binary(wide(IrOp::kEq32, is_64_bit()), test_builder.read(kVarTarget), site);
-    test.end.targets[0] = return_edge(return_sites_[i], last);
-    test.end.edge_block[0] = last;
+    test.end.targets[0] = return_edge(return_sites_[i]);
     test.end.targets[1] = i + 1 < tests.size() ? tests[i + 1] : last;
     function_.blocks[tests[i]] = std::move(test);
   }
@@ -202,7 +196,6 @@ void Translator::translate_block(unsigned index) {
   if (!ended_) {
     end_ = Terminator{.kind = Terminator::Kind::kJump};
     end_.targets[0] = edge(next_delta(block.first[block.count - 1]), 0);
-    end_.edge_exit[0] = exit_code(GeneratedExit::kEdge, block_, 0);
   }
   out.end = end_;
   function_.blocks[index] = std::move(out);
@@ -242,11 +235,13 @@ bool Translator::run() {
     if (last.form == Form::kJ) expect(source_.blocks[i].rip_delta + static_cast<i64>(last.imm));
     expect(source_.blocks[i].rip_delta + static_cast<i64>(last.next_offset()));
   }
-  kind_at_[0] = 0;  // flags are in CpuState
+  for (const u16 entry : source_.entries) kind_at_[entry] = 0;  // flags are in CpuState
   for (unsigned i = 0; i < count; ++i) {
     translate_block(i);
     if (builder_.overflowed() || function_.blocks.size() > kMaxIrBlocks) return false;
   }
+  function_.entries.assign(source_.entries.begin(), source_.entries.end());
+  if (function_.entries.size() > 1) function_.add_dispatch();
   return true;
 }
 

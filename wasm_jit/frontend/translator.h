@@ -128,7 +128,7 @@ class Translator {
   void note_edge(BlockId from, BlockId to);
   BlockId edge(i64 target_delta, unsigned which);
   BlockId exit_block(u32 exit);
-  BlockId return_edge(BlockId site, BlockId leave);
+  BlockId return_edge(BlockId site);
   BlockId add_block();
   bool same_page(unsigned from, unsigned to) const;
   Value flag_value(Var var, unsigned size);

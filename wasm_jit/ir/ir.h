@@ -63,14 +63,13 @@ struct Terminator {
     kBranch,    // value != 0 ? targets[0] : targets[1]
     kExit,      // leave with `exit`
     kExitNext,  // leave with `exit`, RIP = value
+    kEnter,     // Function::dispatch alone: to the entry whose number the caller gave
+    kDispatch,  // to entry number `exit`, by way of Function::dispatch
   };
   Kind kind = Kind::kExit;
   Value value = kNoValue;
   BlockId targets[2] = {kNoBlock, kNoBlock};
   u32 exit = 0;
-  // Where an edge goes that has no structured form: an exit code, or a block.
-  u32 edge_exit[2] = {0, 0};
-  BlockId edge_block[2] = {kNoBlock, kNoBlock};
 
   unsigned target_count() const { return kind == Kind::kJump ? 1 : kind == Kind::kBranch ? 2 : 0; }
 };
@@ -81,10 +80,35 @@ struct IrBlock {
 };
 
 struct Function {
-  std::vector<IrBlock> blocks;  // [0] is the entry
+  std::vector<IrBlock> blocks;
+  // Where the function can be entered; [0] without a dispatch block. Behind those that the runtime knows come
+  // those that only kDispatch uses.
+  std::vector<BlockId> entries{0};
+  BlockId dispatch = kNoBlock;  // ends in kEnter
   Type word = Type::kI64;       // of general registers: I32 outside 64-bit mode
   bool wide_tags = true;        // linear addresses are compared with all 64 bits of a TLB tag
   bool code_has_base = false;   // linear address of code = RIP + CS base, 32 bits
+
+  BlockId first_block() const { return dispatch != kNoBlock ? dispatch : entries[0]; }
+  unsigned successor_count(BlockId block) const {
+    switch (blocks[block].end.kind) {
+      case Terminator::Kind::kEnter: return static_cast<unsigned>(entries.size());
+      case Terminator::Kind::kDispatch: return 1;
+      default: return blocks[block].end.target_count();
+    }
+  }
+  BlockId successor(BlockId block, unsigned which) const {
+    switch (blocks[block].end.kind) {
+      case Terminator::Kind::kEnter: return entries[which];
+      case Terminator::Kind::kDispatch: return dispatch;
+      default: return blocks[block].end.targets[which];
+    }
+  }
+  // Adds the dispatch block.
+  void add_dispatch() {
+    dispatch = static_cast<BlockId>(blocks.size());
+    blocks.emplace_back().end.kind = Terminator::Kind::kEnter;
+  }
 
   Type type_of(Var var) const {
     if (var >= kVarXmm && var < kVarTarget) return Type::kV128;

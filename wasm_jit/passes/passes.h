@@ -23,15 +23,19 @@ struct Step {
     kBranch,    // to the step at `depth`
     kBranchIf,  // by the value of `block`'s terminator
     kBranchUnless,
-    kExit,  // the exit terminator of `block`
+    kExit,      // the exit terminator of `block`
+    kEnter,     // by the number of the entry: to the steps at `depths`
+    kDispatch,  // makes `entry` the number, then to the step at `depth`
   };
   Kind kind;
   BlockId block = kNoBlock;
   u32 depth = 0;
+  u32 entry = 0;
+  std::vector<u32> depths;
 };
 
 // The control flow graph as structured code, by the dominator tree (N. Ramsey, "Beyond Relooper", ICFP 2022).
-// Edges into a loop other than through its header become exits first.
+// Edges into a loop other than through its header go by way of the dispatch block.
 std::vector<Step> structure(Function& function);
 
 }  // namespace lapwing::jit

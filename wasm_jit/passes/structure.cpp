@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "wasm_jit/passes/passes.h"
 
@@ -37,18 +38,17 @@ class Graph {
       BlockId block;
       unsigned next;
     };
-    std::vector<Frame> stack{{0, 0}};
-    seen[0] = true;
+    std::vector<Frame> stack{{function_.first_block(), 0}};
+    seen[function_.first_block()] = true;
     while (!stack.empty()) {
       Frame& frame = stack.back();
-      const Terminator& end = function_.blocks[frame.block].end;
-      const unsigned count = end.target_count();
+      const unsigned count = function_.successor_count(frame.block);
       if (frame.next == count) {
         order_.push_back(frame.block);
         stack.pop_back();
         continue;
       }
-      const BlockId target = end.targets[count - 1 - frame.next++];
+      const BlockId target = function_.successor(frame.block, count - 1 - frame.next++);
       predecessors_[target].push_back(frame.block);
       if (!seen[target]) {
         seen[target] = true;
@@ -68,11 +68,12 @@ class Graph {
   }
 
   void find_dominators() {
-    dominator_[0] = 0;
+    const BlockId first = function_.first_block();
+    dominator_[first] = first;
     for (bool changed = true; changed;) {
       changed = false;
       for (const BlockId block : order_) {
-        if (block == 0) continue;
+        if (block == first) continue;
         BlockId found = kNoBlock;
         for (const BlockId from : predecessors_[block]) {
           if (dominator_[from] == kNoBlock) continue;
@@ -92,38 +93,48 @@ class Graph {
   std::vector<std::vector<BlockId>> predecessors_;
 };
 
-// Replaces edges into the middle of loops by exits. True when there were any.
-bool cut_irreducible_edges(Function& function, const Graph& graph) {
-  bool cut = false;
+// Edges into the middle of loops become jumps to the dispatch block. True when there were any.
+bool redirect_irreducible_edges(Function& function, const Graph& graph) {
+  std::vector<std::pair<BlockId, BlockId>> made;  // target, its kDispatch block
+  const auto jump_to = [&](BlockId target) {
+    for (const auto& [known, block] : made) {
+      if (known == target) return block;
+    }
+    auto entry = std::find(function.entries.begin(), function.entries.end(), target);
+    if (entry == function.entries.end()) entry = function.entries.insert(entry, target);
+    const auto block = static_cast<BlockId>(function.blocks.size());
+    Terminator& end = function.blocks.emplace_back().end;
+    end.kind = Terminator::Kind::kDispatch;
+    end.exit = static_cast<u32>(entry - function.entries.begin());
+    made.emplace_back(target, block);
+    return block;
+  };
   for (const BlockId block : graph.order()) {
     for (unsigned i = 0; i < function.blocks[block].end.target_count(); ++i) {
-      Terminator& end = function.blocks[block].end;
-      const BlockId target = end.targets[i];
+      const BlockId target = function.blocks[block].end.targets[i];
       if (!graph.is_backward(block, target) || graph.dominates(target, block)) continue;
-      cut = true;
-      if (end.edge_block[i] != kNoBlock) {
-        end.targets[i] = end.edge_block[i];
-        continue;
-      }
-      const u32 exit = end.edge_exit[i];
-      function.blocks.emplace_back();
-      function.blocks.back().end = Terminator{.kind = Terminator::Kind::kExit, .exit = exit};
-      function.blocks[block].end.targets[i] = static_cast<BlockId>(function.blocks.size() - 1);
+      const BlockId jump = jump_to(target);
+      function.blocks[block].end.targets[i] = jump;
     }
   }
-  return cut;
+  if (!made.empty() && function.dispatch == kNoBlock) function.add_dispatch();
+  return !made.empty();
 }
 
 class Structurer {
  public:
   Structurer(const Function& function, const Graph& graph) : function_(function), graph_(graph) {
     children_.resize(function.blocks.size());
+    is_entry_.resize(function.blocks.size(), false);
+    if (function.dispatch != kNoBlock) {
+      for (const BlockId block : function.entries) is_entry_[block] = true;
+    }
     for (const BlockId block : graph.order()) {
-      if (block != 0) children_[graph.dominator(block)].push_back(block);
+      if (block != function.first_block()) children_[graph.dominator(block)].push_back(block);
     }
   }
   std::vector<Step> run() {
-    tree(0);
+    tree(function_.first_block());
     return std::move(steps_);
   }
 
@@ -135,16 +146,17 @@ class Structurer {
   };
 
   void open(Step::Kind kind, BlockId block, Label label) {
-    steps_.push_back({.kind = kind, .block = block});
+    steps_.push_back({.kind = kind, .block = block, .depths = {}});
     labels_.push_back(label);
   }
   void close() {
-    steps_.push_back({.kind = Step::Kind::kEnd});
+    steps_.push_back({.kind = Step::Kind::kEnd, .depths = {}});
     labels_.pop_back();
   }
 
   bool is_merge(BlockId block) const {
     unsigned forward = 0;
+    if (is_entry_[block]) return true;
     for (const BlockId from : graph_.predecessors(block)) forward += graph_.is_backward(from, block) ? 0 : 1;
     return forward > 1;
   }
@@ -187,18 +199,34 @@ class Structurer {
 
   void go(BlockId from, BlockId to) {
     if (!is_branch(from, to)) return tree(to);
-    steps_.push_back({.kind = Step::Kind::kBranch, .depth = depth_of(to, graph_.is_backward(from, to))});
+    steps_.push_back(
+        {.kind = Step::Kind::kBranch, .depth = depth_of(to, graph_.is_backward(from, to)), .depths = {}});
   }
 
   void body(BlockId block) {
-    steps_.push_back({.kind = Step::Kind::kBody, .block = block});
+    steps_.push_back({.kind = Step::Kind::kBody, .block = block, .depths = {}});
     const Terminator& end = function_.blocks[block].end;
     switch (end.kind) {
       case Terminator::Kind::kExit:
-      case Terminator::Kind::kExitNext: steps_.push_back({.kind = Step::Kind::kExit, .block = block}); break;
+      case Terminator::Kind::kExitNext:
+        steps_.push_back({.kind = Step::Kind::kExit, .block = block, .depths = {}});
+        break;
       case Terminator::Kind::kJump: go(block, end.targets[0]); break;
       case Terminator::Kind::kBranch: branch(block, end); break;
+      case Terminator::Kind::kEnter: enter(block); break;
+      case Terminator::Kind::kDispatch:
+        steps_.push_back({.kind = Step::Kind::kDispatch,
+                          .depth = depth_of(function_.dispatch, true),
+                          .entry = end.exit,
+                          .depths = {}});
+        break;
     }
+  }
+
+  void enter(BlockId block) {
+    Step step{.kind = Step::Kind::kEnter, .block = block, .depths = {}};
+    for (const BlockId entry : function_.entries) step.depths.push_back(depth_of(entry, false));
+    steps_.push_back(std::move(step));
   }
 
   void branch(BlockId block, const Terminator& end) {
@@ -207,7 +235,7 @@ class Structurer {
       if (!is_branch(block, target)) continue;
       const Step::Kind kind = i == 0 ? Step::Kind::kBranchIf : Step::Kind::kBranchUnless;
       const u32 depth = depth_of(target, graph_.is_backward(block, target));
-      steps_.push_back({.kind = kind, .block = block, .depth = depth});
+      steps_.push_back({.kind = kind, .block = block, .depth = depth, .depths = {}});
       return go(block, end.targets[1 - i]);
     }
     open(Step::Kind::kIf, block, {kNoBlock, false});
@@ -219,6 +247,7 @@ class Structurer {
   const Function& function_;
   const Graph& graph_;
   std::vector<std::vector<BlockId>> children_;
+  std::vector<bool> is_entry_;  // reached by the dispatch block's table
   std::vector<Label> labels_;
   std::vector<Step> steps_;
 };
@@ -228,7 +257,7 @@ class Structurer {
 std::vector<Step> structure(Function& function) {
   for (;;) {
     const Graph graph(function);
-    if (!cut_irreducible_edges(function, graph)) return Structurer(function, graph).run();
+    if (!redirect_irreducible_edges(function, graph)) return Structurer(function, graph).run();
   }
 }
 

@@ -33,7 +33,19 @@ Region& CodeCache::add(std::unique_ptr<Region> region) {
   return added;
 }
 
-void CodeCache::installed(std::span<Region* const> regions, std::span<const u32> slots, u32 bytes) {
+// Lets the cache's blocks run the region, each from its place. Those that run another one already go on so.
+void CodeCache::attach(Region& region, const BlockCache& blocks) {
+  for (u16 i = 0; i < region.entries.size(); ++i) {
+    const Block& copy = region.entry_copy(i);
+    Block* block = blocks.find(copy.physical, copy.mode);
+    if (block == nullptr || (block->region != nullptr && i > 0)) continue;
+    region.entry_blocks[i] = block;
+    BlockCache::set_region(*block, &region, i);
+  }
+}
+
+void CodeCache::installed(std::span<Region* const> regions, std::span<const u32> slots, u32 bytes,
+                          const BlockCache& blocks) {
   Module& module = modules_[next_module_];
   module.bytes = bytes;
   live_bytes_ += bytes;
@@ -43,7 +55,7 @@ void CodeCache::installed(std::span<Region* const> regions, std::span<const u32>
     region.module = next_module_;
     module.regions.push_back(&region);
     ++module.alive;
-    BlockCache::set_region(*region.entry, &region);
+    attach(region, blocks);
   }
   ++next_module_;
 }
@@ -58,13 +70,21 @@ void CodeCache::remove_from_page(u64 page, const Region& region) {
 // Takes a region away from the block that enters it and from the pages that are watched for it.
 void CodeCache::forget_place(Region& region) {
   if (region.detached) {
-    const auto found = detached_.find(region.physical);
-    std::erase(found->second, &region);
-    if (found->second.empty()) detached_.erase(found);
+    for (std::size_t i = 0; i < region.entries.size(); ++i) {
+      const auto found = detached_.find(region.entry_copy(i).physical);
+      if (found == detached_.end()) continue;
+      std::erase(found->second, &region);
+      if (found->second.empty()) detached_.erase(found);
+    }
     return;
   }
-  if (region.entry->region == &region) BlockCache::set_region(*region.entry, nullptr);
-  region.entry->heat = region.threshold;
+  for (Block*& block : region.entry_blocks) {
+    if (block != nullptr && block->region == &region) {
+      BlockCache::set_region(*block, nullptr);
+      block->heat = region.threshold;
+    }
+    block = nullptr;
+  }
   for (const u64 page : pages_of(region)) remove_from_page(page, region);
 }
 
@@ -80,9 +100,9 @@ void CodeCache::detach_all() {
     }
     forget_place(*region);
     region->detached = true;
-    region->entry = nullptr;
     std::fill(region->successors.begin(), region->successors.end(), nullptr);
-    detached_[region->physical].push_back(region);
+    for (std::size_t i = 0; i < region->entries.size(); ++i)
+      detached_[region->entry_copy(i).physical].push_back(region);
   }
 }
 
@@ -111,9 +131,8 @@ bool CodeCache::reattach(Block& entry, BlockCache& blocks) {
   }
   forget_place(region);
   region.detached = false;
-  region.entry = &entry;
   watch(region);
-  BlockCache::set_region(entry, &region);
+  attach(region, blocks);
   return true;
 }
 

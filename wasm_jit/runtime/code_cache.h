@@ -20,7 +20,8 @@ class CodeCache {
   Region& add(std::unique_ptr<Region> region);
   // The regions of one module got their functions: slots[n] belongs to regions[n]. `bytes`: the module's
   // size.
-  void installed(std::span<Region* const> regions, std::span<const u32> slots, u32 bytes);
+  void installed(std::span<Region* const> regions, std::span<const u32> slots, u32 bytes,
+                 const BlockCache& blocks);
 
   // Drops the regions that have bytes in [begin, end), within one page. Returns how many.
   u32 invalidate(u64 begin, u64 end);
@@ -31,6 +32,7 @@ class CodeCache {
   // Gives a waiting region back to `entry`, if what is in memory is still what it was made from. Decodes its
   // blocks again, so that their bytes are watched.
   bool reattach(Block& entry, BlockCache& blocks);
+  static void attach(Region& region, const BlockCache& blocks);
   void flush();
   // Drops one region, or the oldest module (gives back how many regions it had).
   void remove(Region& region) { drop(region); }
@@ -63,7 +65,7 @@ class CodeCache {
   ModuleHost& host_;
   std::unordered_map<u64, std::vector<Region*>> by_page_;
   std::unordered_map<Region*, std::unique_ptr<Region>> regions_;
-  std::unordered_map<u64, std::vector<Region*>> detached_;  // by physical address of the entry
+  std::unordered_map<u64, std::vector<Region*>> detached_;  // by physical address of each entry
   std::vector<std::unique_ptr<Region>> dropped_;
   std::vector<u32> dropped_slots_;
   std::vector<u32> free_slots_;

@@ -10,6 +10,7 @@ void compile_regions(std::span<Region* const> regions, const CpuModel& model, u3
   ModuleBuilder module;
   for (Region* region : regions) {
     const RegionSource source{.blocks = region->blocks,
+                              .entries = region->entries,
                               .mode = region->mode,
                               .long_mode = region->mode.long_mode,
                               .has_tzcnt = model.has(Feature::BMI1),

@@ -35,6 +35,7 @@ bool parse_option(std::string_view name, std::string_view value, JitOptions& opt
   if (name == "patience") return parse_number(value, options.patience);
   if (name == "blocks") return parse_number(value, options.limits.blocks) && options.limits.blocks >= 1;
   if (name == "instructions") return parse_number(value, options.limits.instructions);
+  if (name == "entries") return parse_number(value, options.limits.entries);
   if (name == "bytes") return parse_number(value, options.max_bytes);
   if (name == "list") return parse_number(value, options.list);
   if (name == "modules") return parse_number(value, options.max_modules);
@@ -153,7 +154,7 @@ void Jit::compile_waiting() {
   counters_.translate_milliseconds += translated - begin;
   counters_.install_milliseconds += end - translated;
   counters_.longest_milliseconds = std::max(counters_.longest_milliseconds, end - begin);
-  cache_.installed(regions, slots, static_cast<u32>(bytes.size()));
+  cache_.installed(regions, slots, static_cast<u32>(bytes.size()), blocks_);
   ++counters_.modules;
   counters_.regions += regions.size();
   counters_.module_bytes += bytes.size();
@@ -254,7 +255,9 @@ GeneratedEnd Jit::run(Cpu& cpu, Block& first) {
   Block* block = &first;
   for (;;) {
     Region& region = *block->region;
-    const u64 entry_rip = s.rip;
+    const u64 entry_rip = region.origin(s.rip, block->region_entry);
+    s.rip = entry_rip;
+    cpu.view.region_entry = block->region_entry;
     const i64 budget = s.budget;
     if (options_.list != 0) [[unlikely]]
       note_entry(region, s);

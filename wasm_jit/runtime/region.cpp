@@ -54,6 +54,7 @@ class Grower {
   bool add_hottest();
   i32 executed(const Block& block) const { return threshold_ - block.heat; }
   Block* block_at(i64 delta) const;
+  std::vector<u16> find_entries() const;
 
   Cpu& cpu_;
   BlockCache& cache_;
@@ -112,13 +113,32 @@ bool Grower::grow(Block& entry) {
   return !taken_.empty();
 }
 
+// Block 0, and where the rest of the guest is likely to come in: behind calls, and where calls go.
+std::vector<u16> Grower::find_entries() const {
+  std::vector<u16> entries{0};
+  const auto add = [&](i64 delta) {
+    for (std::size_t i = 1; i < taken_.size(); ++i) {
+      if (taken_[i].delta != delta) continue;
+      const auto number = static_cast<u16>(i);
+      if (std::find(entries.begin(), entries.end(), number) == entries.end()) entries.push_back(number);
+    }
+  };
+  for (const Found& found : taken_) {
+    if (entries.size() >= limits_.entries) break;
+    const Instruction& last = last_of(*found.block);
+    const u16 attributes = op_info(last.op).attributes;
+    const bool leaves = (attributes & (kAttrLeave | kAttrEndBlock)) != 0;
+    if (last.op == Op::CALL || leaves) add(found.delta + found.block->bytes);
+    if (last.op == Op::CALL && last.form == Form::kJ) add(found.delta + static_cast<i64>(last.imm));
+  }
+  return entries;
+}
+
 std::unique_ptr<Region> Grower::finish() {
   // In guest order, the entry first.
   std::sort(taken_.begin() + 1, taken_.end(),
             [](const Found& a, const Found& b) { return a.delta < b.delta; });
   auto region = std::make_unique<Region>();
-  region->entry = taken_[0].block;
-  region->physical = region->entry->physical;
   region->mode = cpu_.mode();
   region->instructions = instructions_;
   region->threshold = threshold_;
@@ -136,6 +156,8 @@ std::unique_ptr<Region> Grower::finish() {
     region->blocks.push_back({&copy, found.delta});
   }
   region->successors.resize(2 * taken_.size());
+  region->entries = find_entries();
+  region->entry_blocks.resize(region->entries.size(), nullptr);
   return region;
 }
 

@@ -12,14 +12,16 @@
 namespace lapwing {
 
 struct Region {
-  u64 physical = 0;  // of the entry
   ModeKey mode{};
-  Block* entry = nullptr;  // the cache's block that runs this region
-  u32 slot = 0;            // of its function in the engine's table; 0: not compiled
-  u32 module = 0;          // number of the module that holds it
-  bool dead = false;       // its code was overwritten, or it was evicted
-  bool detached = false;   // the block cache was emptied: no entry, code not watched (CodeCache::detach_all)
-  i32 threshold = 0;       // what its entry's heat starts from again when it is dropped
+  // Where it can be entered: numbers of blocks, 0 first, and the cache's blocks that run the region from
+  // there (nullptr: none does).
+  std::vector<u16> entries;
+  std::vector<Block*> entry_blocks;
+  u32 slot = 0;           // of its function in the engine's table; 0: not compiled
+  u32 module = 0;         // number of the module that holds it
+  bool dead = false;      // its code was overwritten, or it was evicted
+  bool detached = false;  // the block cache was emptied: no entry, code not watched (CodeCache::detach_all)
+  i32 threshold = 0;      // what its entry's heat starts from again when it is dropped
   u32 instructions = 0;
   std::vector<RegionBlock> blocks;
   std::vector<Block> copies;                          // what `blocks` points to
@@ -32,6 +34,10 @@ struct Region {
   u64 rip_of(u64 entry_rip, u32 block, u32 index) const;
   // RIP of the successor of a block: 0 = behind it, 1 = its branch's target; not wrapped.
   u64 successor_rip(u64 entry_rip, u32 block, u32 which) const;
+  u64 physical() const { return copies[0].physical; }
+  const Block& entry_copy(std::size_t entry) const { return copies[entries[entry]]; }
+  // RIP of block 0 when the region is entered at RIP by that entry; not wrapped.
+  u64 origin(u64 rip, u32 entry) const { return rip - static_cast<u64>(blocks[entries[entry]].rip_delta); }
   // Whether a block has bytes in [begin, end), guest-physical.
   bool overlaps(u64 begin, u64 end) const;
 };
@@ -39,6 +45,7 @@ struct Region {
 struct RegionLimits {
   unsigned blocks = 24;
   unsigned instructions = 150;
+  unsigned entries = 32;
 };
 
 // The region at `entry`, where the CPU stands; `executed(block)` tells how often a block was entered.
