@@ -47,8 +47,6 @@ void Translator::continue_behind(const Instruction& in) {
   end_.value = builder_.binary(IrOp::kEq64, next, rip_value(next_delta(in)));
   end_.targets[0] = edge(next_delta(in), 0);
   end_.targets[1] = elsewhere;
-  end_.edge_exit[0] = exit_code(GeneratedExit::kEdge, block_, 0);
-  end_.edge_block[1] = elsewhere;
   ended_ = true;
 }
 

@@ -35,6 +35,7 @@ bool parse_option(std::string_view name, std::string_view value, JitOptions& opt
   if (name == "patience") return parse_number(value, options.patience);
   if (name == "blocks") return parse_number(value, options.limits.blocks) && options.limits.blocks >= 1;
   if (name == "instructions") return parse_number(value, options.limits.instructions);
+  if (name == "share") return parse_number(value, options.limits.share) && options.limits.share >= 1;
   if (name == "entries") return parse_number(value, options.limits.entries);
   if (name == "bytes") return parse_number(value, options.max_bytes);
   if (name == "list") return parse_number(value, options.list);

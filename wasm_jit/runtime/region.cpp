@@ -84,7 +84,7 @@ void Grower::offer(i64 delta) {
   if (std::any_of(taken_.begin(), taken_.end(), known)) return;
   if (std::any_of(offered_.begin(), offered_.end(), known)) return;
   Block* block = block_at(delta);
-  if (block == nullptr || !suits(*block) || executed(*block) <= 0) return;
+  if (block == nullptr || !suits(*block) || executed(*block) <= threshold_ / limits_.share) return;
   offered_.push_back({block, delta});
 }
 

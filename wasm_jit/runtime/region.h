@@ -46,6 +46,7 @@ struct RegionLimits {
   unsigned blocks = 24;
   unsigned instructions = 150;
   unsigned entries = 32;
+  i32 share = 4;  // blocks entered less than this part of the threshold stay out
 };
 
 // The region at `entry`, where the CPU stands; `executed(block)` tells how often a block was entered.
