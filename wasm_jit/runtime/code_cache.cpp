@@ -38,7 +38,9 @@ void CodeCache::attach(Region& region, const BlockCache& blocks) {
   for (u16 i = 0; i < region.entries.size(); ++i) {
     const Block& copy = region.entry_copy(i);
     Block* block = blocks.find(copy.physical, copy.mode);
-    if (block == nullptr || (block->region != nullptr && i > 0)) continue;
+    if (block == nullptr) continue;
+    const bool taken = block->region != nullptr && (block->region->large || !region.large);
+    if (taken && i > 0) continue;
     region.entry_blocks[i] = block;
     BlockCache::set_region(*block, &region, i);
   }

@@ -35,6 +35,9 @@ bool parse_option(std::string_view name, std::string_view value, JitOptions& opt
   if (name == "patience") return parse_number(value, options.patience);
   if (name == "blocks") return parse_number(value, options.limits.blocks) && options.limits.blocks >= 1;
   if (name == "instructions") return parse_number(value, options.limits.instructions);
+  if (name == "regrow") return parse_number(value, options.regrow);
+  if (name == "large") return parse_number(value, options.large.instructions);
+  if (name == "large_blocks") return parse_number(value, options.large.blocks);
   if (name == "share") return parse_number(value, options.limits.share) && options.limits.share >= 1;
   if (name == "entries") return parse_number(value, options.limits.entries);
   if (name == "bytes") return parse_number(value, options.max_bytes);
@@ -96,9 +99,25 @@ void Jit::hot(Cpu& cpu, Block& block) {
     ++counters_.refused;
     return;
   }
+  wait(cpu, std::move(region));
+}
+
+void Jit::wait(Cpu& cpu, std::unique_ptr<Region> region) {
   if (waiting_.empty()) waiting_since_ = cpu.clock.instructions();
   waiting_.push_back(&cache_.add(std::move(region)));
   if (waiting_.size() >= options_.batch) compile_waiting();
+}
+
+// A region keeps being left for `block`, where the CPU is: a large one from there on has the whole of what is
+// executed.
+void Jit::regrow(Cpu& cpu, Block& block) {
+  if (block.region == nullptr || block.region->large || !refusal_.empty()) return;
+  std::unique_ptr<Region> region =
+      grow_region(cpu, blocks_, block, page_threshold(block.physical), options_.large);
+  if (region == nullptr || region->instructions <= block.region->instructions) return;
+  region->large = true;
+  ++counters_.regrown;
+  wait(cpu, std::move(region));
 }
 
 // Regions whose entries were met again after the block cache was emptied. Not done where they are met:
@@ -287,6 +306,8 @@ GeneratedEnd Jit::run(Cpu& cpu, Block& first) {
       case GeneratedExit::kLeave: return {GeneratedEnd::Then::kLeave};
     }
     if (block == nullptr) return {GeneratedEnd::Then::kNoBlock};
+    if (++region.leaves == options_.regrow) [[unlikely]]
+      regrow(cpu, *block);
     if (block->region == nullptr) {
       ++counters_.to_interpreter;
       return {GeneratedEnd::Then::kEnter, block};
@@ -311,6 +332,7 @@ std::string Jit::statistics() const {
   add("evicted", counters_.evicted);
   add("flushes", flushes_);
   add("reattached", counters_.reattached);
+  add("regrown", counters_.regrown);
   add("lookups", counters_.lookups);
   add("translate_us", static_cast<u64>(1000 * counters_.translate_milliseconds));
   add("install_us", static_cast<u64>(1000 * counters_.install_milliseconds));

@@ -20,6 +20,8 @@ struct JitOptions {
   unsigned batch = 16;     // regions collected before they are compiled together
   u64 patience = 500'000;  // ... or instructions since the first of them became hot
   RegionLimits limits;
+  u32 regrow = 50'000;  // exits to other code, after which a large region is grown from where they go
+  RegionLimits large{.blocks = 150, .instructions = 1500, .entries = 32, .share = 1'000'000};
   u64 max_bytes = 24u << 20;  // of live modules; beyond, the oldest go
   u32 max_modules = 4000;
   u64 max_instructions = 400'000;  // copied into live regions
@@ -52,6 +54,8 @@ class Jit final : public GeneratedCode {
  private:
   i32 page_threshold(u64 physical) const;
   void reattach();
+  void regrow(Cpu& cpu, Block& block);
+  void wait(Cpu& cpu, std::unique_ptr<Region> region);
   Block* next_block(Cpu& cpu);
   Block* successor(Cpu& cpu, Region& region, u64 entry_rip, u32 block, u32 which);
   GeneratedEnd at_instruction(Cpu& cpu, Region& region, u64 entry_rip, u32 block, u32 index);
@@ -104,6 +108,7 @@ class Jit final : public GeneratedCode {
     u64 invalidated = 0;
     u64 evicted = 0;
     u64 reattached = 0;
+    u64 regrown = 0;
     u64 lookups = 0;
     u64 generated_instructions = 0;
     double translate_milliseconds = 0;

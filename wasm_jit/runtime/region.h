@@ -21,6 +21,8 @@ struct Region {
   u32 module = 0;         // number of the module that holds it
   bool dead = false;      // its code was overwritten, or it was evicted
   bool detached = false;  // the block cache was emptied: no entry, code not watched (CodeCache::detach_all)
+  bool large = false;     // grown again with wider limits
+  u32 leaves = 0;         // exits to other code
   i32 threshold = 0;      // what its entry's heat starts from again when it is dropped
   u32 instructions = 0;
   std::vector<RegionBlock> blocks;
