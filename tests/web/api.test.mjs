@@ -63,7 +63,7 @@ test("mistakes are errors with a code", async () => {
   await assert.rejects(PC.boot({ kernel: new Uint8Array([0]), engineUrl }), /not a bzImage/);
   await assert.rejects(PC.boot({ kernel, engineUrl, memory: "1M" }), code("bad_option"));
   await withMachine({}, async (vm) => {
-    await assert.rejects(vm.reverseTo({}), code("not_supported"));
+    await assert.rejects(vm.reverseTo({}), code("bad_option"));
     await assert.rejects(vm.keyboard.press("Hyper"), code("bad_option"));
   });
 });
