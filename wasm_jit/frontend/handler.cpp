@@ -1,6 +1,6 @@
 // Instructions that generated code gives to their generic handlers: what x87, MMX and SSE have no short form
-// for, and system instructions that neither branch nor ask for the run loop. Before the call the registers and
-// flags that the handler sees are in memory; what it changed is read back.
+// for, and system instructions that neither branch nor ask for the run loop. Before the call the registers
+// and flags that the handler sees are in memory; what it changed is read back.
 #include <initializer_list>
 
 #include "wasm_jit/frontend/families.h"
