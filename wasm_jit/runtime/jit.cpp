@@ -105,7 +105,9 @@ void Jit::hot(Cpu& cpu, Block& block) {
 void Jit::wait(Cpu& cpu, std::unique_ptr<Region> region) {
   if (waiting_.empty()) waiting_since_ = cpu.clock.instructions();
   waiting_.push_back(&cache_.add(std::move(region)));
-  if (waiting_.size() >= options_.batch) compile_waiting();
+  u64 instructions = 0;
+  for (const Region* each : waiting_) instructions += each->instructions;
+  if (waiting_.size() >= options_.batch || instructions >= options_.batch_instructions) compile_waiting();
 }
 
 // A region keeps being left for `block`, where the CPU is: a large one from there on has the whole of what is

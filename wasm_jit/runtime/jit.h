@@ -16,9 +16,10 @@
 namespace lapwing {
 
 struct JitOptions {
-  i32 threshold = 2000;    // entries until a block is hot
-  unsigned batch = 16;     // regions collected before they are compiled together
-  u64 patience = 500'000;  // ... or instructions since the first of them became hot
+  i32 threshold = 2000;           // entries until a block is hot
+  unsigned batch = 16;            // regions collected before they are compiled together
+  u64 batch_instructions = 1500;  // ... or so many instructions, which bounds the pause
+  u64 patience = 500'000;         // ... or instructions since the first of them became hot
   RegionLimits limits;
   u32 regrow = 50'000;  // exits to other code, after which a large region is grown from where they go
   RegionLimits large{.blocks = 150, .instructions = 1500, .entries = 32, .share = 1'000'000};
