@@ -55,6 +55,12 @@ void store_lazy_flags(CpuState& s, const LazyFlags& flags) {
   if ((flags.kind & kFlagOfOverride) != 0) override_of(s, (flags.c & 2) != 0);
 }
 
+void settle_flags(CpuState& s, GeneratedView& view) {
+  if (view.flag_kind == 0) return;
+  store_lazy_flags(s, {view.flag_kind, view.flag_a, view.flag_b, view.flag_r, view.flag_c});
+  view.flag_kind = 0;
+}
+
 bool lazy_condition(CpuState& s, const LazyFlags& flags, unsigned code) {
   store_lazy_flags(s, flags);
   return condition_holds(s, code);

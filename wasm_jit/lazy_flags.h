@@ -1,9 +1,11 @@
 // How generated code keeps the status flags until somebody wants them: a kind and up to three operands, in
-// region variables. Turned into the interpreter's representation (core/cpu/exec/flags.h) at exits.
+// region variables; between generated functions in GeneratedView. Turned into the interpreter's
+// representation (core/cpu/exec/flags.h) when the interpreter goes on.
 //   kind: bits 1:0 log2 of the operand size, 5:2 FlagClass, bit 6: CF is bit 0 of c, bit 7: OF is bit 1 of c.
 //   kind 0: the flags are in CpuState. Operands may hold anything above the operand's size.
 #pragma once
 
+#include "core/cpu/generated.h"
 #include "core/cpu/state.h"
 
 namespace lapwing {
@@ -43,7 +45,9 @@ struct LazyFlags {
 
 // Writes the flags to CpuState. Doing it twice is the same as once.
 void store_lazy_flags(CpuState& s, const LazyFlags& flags);
-// The same, then a condition code.
+// What generated code left in the view behind `s`, to CpuState.
+void settle_flags(CpuState& s, GeneratedView& view);
+// As store_lazy_flags(), then a condition code.
 bool lazy_condition(CpuState& s, const LazyFlags& flags, unsigned code);
 
 }  // namespace lapwing

@@ -49,6 +49,7 @@ struct StateLayout {
   u32 code_base;        // u64
   u32 simple_segments;  // u32
   u32 region_entry;     // u32
+  u32 flags;            // kind (u32), a, b, r (u64), c (u32), 8 bytes apart
   // TlbEntry; the slot of a linear address is (linear >> 12) & (tlb_entries - 1).
   u32 tlb_entries;
   u32 tlb_entry_size;
@@ -107,6 +108,7 @@ constexpr StateLayout kStateLayout{
     .code_base = layout_detail::kView + offsetof(GeneratedView, code_base),
     .simple_segments = layout_detail::kView + offsetof(GeneratedView, simple_segments),
     .region_entry = layout_detail::kView + offsetof(GeneratedView, region_entry),
+    .flags = layout_detail::kView + offsetof(GeneratedView, flag_kind),
     .tlb_entries = Tlb::kDataEntries,
     .tlb_entry_size = layout_detail::kTlbEntrySize,
     .tlb_tag_read = offsetof(TlbEntry, tag_read),
@@ -118,5 +120,6 @@ constexpr StateLayout kStateLayout{
 };
 static_assert(Tlb::kDataEntries == Tlb::kFetchEntries);
 static_assert(kStateLayout.data_tlb % 8 == 0);
+static_assert(offsetof(GeneratedView, flag_c) == offsetof(GeneratedView, flag_kind) + 32);
 
 }  // namespace lapwing

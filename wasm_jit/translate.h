@@ -5,6 +5,7 @@
 // result an exit code (exit_code below). It is independent of the linear address at which its code is mapped:
 // RIPs are the RIP at entry (CpuState::rip) plus constants. At every return the state in memory is exact:
 // registers, flags and budget; RIP as the kind of exit says.
+//   - flags: lazily, in GeneratedView (lazy_flags.h); whoever goes on with the interpreter settles them.
 //   - budget: at each block's entry the block's instruction count is subtracted from state.budget; leave with
 //     kBudget when the result is negative. Nothing is given back: after kBudget and kInterpret the runtime
 //     adds what has not retired (the block's count less the exit's instruction number).
@@ -62,6 +63,13 @@ struct RegionSource {
   bool has_tzcnt = false;  // the CPU model has BMI1 ...
   bool has_lzcnt = false;  // ... and LZCNT; without them these encodings are BSF and BSR
 };
+
+// Generated 64-bit code may only be entered further from the ends of the canonical halves (2^47 and -2^47)
+// than this; direct jumps within a quarter of it around block 0 are not checked.
+constexpr u64 kBoundaryReach = 64u << 20;
+constexpr bool is_near_boundary(u64 rip, u64 reach = kBoundaryReach) {
+  return (rip << 16) - (1ull << 63) + (reach << 16) < reach << 17;
+}
 
 class ModuleBuilder;
 struct Listing;

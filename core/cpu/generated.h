@@ -25,6 +25,13 @@ struct GeneratedView {
   alignas(8) u32 simple_segments = 0;          // Cpu::simple_segments()
   alignas(8) u32 region_entry = 0;             // where the region is entered: its number among the entries
   alignas(8) Cpu* cpu = nullptr;               // whose state this is
+  // Status flags as generated code left them (wasm_jit/lazy_flags.h). Kind 0, as everybody else sees it: they
+  // are in CpuState.
+  alignas(8) u32 flag_kind = 0;
+  alignas(8) u64 flag_a = 0;
+  alignas(8) u64 flag_b = 0;
+  alignas(8) u64 flag_r = 0;
+  alignas(8) u32 flag_c = 0;
 };
 
 // What the interpreter does when generated code has ended.

@@ -67,6 +67,17 @@ class WasmFunction {
           if (static_cast<u32>(pop(stack)) != 0) pc = branch(depth, labels, stack);
           break;
         }
+        case 0x0E: {
+          const u64 index = static_cast<u32>(pop(stack));
+          const u64 count = unsigned_at(pc);
+          u64 depth = 0;
+          for (u64 i = 0; i <= count; ++i) {
+            const u64 target = unsigned_at(pc);
+            if (i <= index) depth = target;
+          }
+          pc = branch(depth, labels, stack);
+          break;
+        }
         case 0x10: call(unsigned_at(pc), stack); break;
         case 0x1A: pop(stack); break;
         case 0x1B: {
@@ -142,6 +153,8 @@ class WasmFunction {
         open.pop_back();
       } else if (op == 0x0C || op == 0x0D || op == 0x10 || (op >= 0x20 && op <= 0x22)) {
         unsigned_at(pc);
+      } else if (op == 0x0E) {
+        for (u64 left = unsigned_at(pc) + 1; left > 0; --left) unsigned_at(pc);
       } else if (op >= 0x28 && op <= 0x3E) {
         ++pc;
         unsigned_at(pc);

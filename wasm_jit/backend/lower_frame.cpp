@@ -9,6 +9,14 @@ constexpr bool is_gpr(Var var) {
   return var < 16;
 }
 
+constexpr bool is_flag(Var var) {
+  return var >= kVarFlagKind && var <= kVarFlagC;
+}
+
+constexpr u32 flag_place(Var var) {
+  return kStateLayout.flags + 8u * (var - kVarFlagKind);
+}
+
 constexpr bool is_xmm(Var var) {
   return var >= kVarXmm && var < kVarTarget;
 }
@@ -22,10 +30,6 @@ void Lowering::find_variables() {
       if (n.op == IrOp::kReadVar) used[n.imm] = true;
       if (n.op == IrOp::kWriteVar) used[n.imm] = written_[n.imm] = true;
     }
-  }
-  // The flags' variables go together.
-  if (written_[kVarFlagKind]) {
-    for (Var var = kVarFlagKind; var <= kVarFlagC; ++var) used[var] = true;
   }
   for (Var var = 0; var < kVarCount; ++var)
     vars_[var] = used[var] ? add_local(function_.type_of(var)) : kNone;
@@ -49,24 +53,12 @@ void Lowering::prologue(Encoder& out) const {
       out.memory(static_cast<WasmOp>(0x00), kStateLayout.xmm + 16u * (var - kVarXmm));
       out.op(WasmOp::kLocalSet, vars_[var]);
     }
+    if (is_flag(var))
+      load(function_.type_of(var) == Type::kI64 ? WasmOp::kI64Load : WasmOp::kI32Load, flag_place(var),
+           vars_[var]);
     if (is_gpr(var))
       load(is_wide() ? WasmOp::kI64Load : WasmOp::kI32Load, kStateLayout.gpr + 8u * var, vars_[var]);
   }
-}
-
-void Lowering::store_flags(Encoder& out) const {
-  if (!written_[kVarFlagKind]) return;
-  out.op(WasmOp::kLocalGet, vars_[kVarFlagKind]);
-  out.op(WasmOp::kIf);
-  out.byte(kWasmNoResult);
-  out.op(WasmOp::kLocalGet, 0);
-  for (Var var = kVarFlagKind; var <= kVarFlagC; ++var) {
-    out.op(WasmOp::kLocalGet, vars_[var]);
-    if (!is_wide() && function_.type_of(var) == function_.word && var != kVarFlagKind && var != kVarFlagC)
-      out.op(WasmOp::kI64ExtendI32U);
-  }
-  out.op(WasmOp::kCall, static_cast<u32>(Callee::kStoreFlags));
-  out.op(WasmOp::kEnd);
 }
 
 void Lowering::epilogue(Encoder& out) const {
@@ -81,6 +73,12 @@ void Lowering::epilogue(Encoder& out) const {
       out.byte(0xFD);
       out.memory(static_cast<WasmOp>(0x0B), kStateLayout.xmm + 16u * (var - kVarXmm));
     }
+    if (is_flag(var)) {
+      out.op(WasmOp::kLocalGet, 0);
+      out.op(WasmOp::kLocalGet, vars_[var]);
+      out.memory(function_.type_of(var) == Type::kI64 ? WasmOp::kI64Store : WasmOp::kI32Store,
+                 flag_place(var));
+    }
     if (!is_gpr(var)) continue;
     out.op(WasmOp::kLocalGet, 0);
     out.op(WasmOp::kLocalGet, vars_[var]);
@@ -88,7 +86,6 @@ void Lowering::epilogue(Encoder& out) const {
     if (!is_wide()) out.op(WasmOp::kI64ExtendI32U);
     out.memory(WasmOp::kI64Store, kStateLayout.gpr + 8u * var);
   }
-  store_flags(out);
   out.op(WasmOp::kLocalGet, exit_);
 }
 

@@ -28,7 +28,6 @@ class Lowering {
   void find_variables();
   void prologue(Encoder& out) const;
   void epilogue(Encoder& out) const;
-  void store_flags(Encoder& out) const;
 
   // Structure.
   void step(const Step& step);

@@ -24,6 +24,7 @@ void push_return(Translator& t, const Instruction& in) {
 bool jmp(Translator& t, const Instruction& in) {
   if (!usable(t, in)) return false;
   if (in.form == Form::kJ) {
+    t.check_distance(t.target_delta(in));
     t.jump(in);
     return true;
   }
@@ -36,6 +37,7 @@ bool jmp(Translator& t, const Instruction& in) {
 bool call(Translator& t, const Instruction& in) {
   if (!usable(t, in) || !t.has_stack()) return false;
   if (in.form == Form::kJ) {
+    t.check_distance(t.target_delta(in));
     push_return(t, in);
     t.jump(in);
     return true;
@@ -61,6 +63,7 @@ bool ret(Translator& t, const Instruction& in) {
 
 bool jcc(Translator& t, const Instruction& in) {
   if (!usable(t, in)) return false;
+  t.check_distance(t.target_delta(in));
   t.branch(in, t.condition(in.condition()));
   return true;
 }

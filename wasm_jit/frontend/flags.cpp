@@ -24,6 +24,7 @@ void Translator::set_cf(Value cf) {
     kind_ |= kFlagCfOverride;
     builder_.write(kVarFlagKind, builder_.c32(kind_));
   } else {
+    kind_changed_ = true;
     const Value kind = builder_.read(kVarFlagKind);
     builder_.write(kVarFlagKind, builder_.binary(IrOp::kOr32, kind, builder_.c32(kFlagCfOverride)));
   }
@@ -37,6 +38,7 @@ void Translator::set_cf_of(Value cf, Value of) {
     kind_ |= kBoth;
     builder_.write(kVarFlagKind, builder_.c32(kind_));
   } else {
+    kind_changed_ = true;
     const Value kind = builder_.read(kVarFlagKind);
     builder_.write(kVarFlagKind, builder_.binary(IrOp::kOr32, kind, builder_.c32(kBoth)));
   }
@@ -75,6 +77,7 @@ void Translator::restore_flags_unless(Value happens, const SavedFlags& saved) {
     builder_.write(var, builder_.select(builder_.read(var), saved.vars[i], happens));
   }
   kind_known_ = false;
+  kind_changed_ = true;
   cf_known_ = false;
 }
 
@@ -190,6 +193,7 @@ Value Translator::condition(unsigned code) {
     holds = builder_.binary(IrOp::kAnd32, builder_.read(kVarFlagC), builder_.c32(1));
   }
   if (holds == kNoValue) {
+    wants_kind_[block_] = wants_kind_[block_] || !kind_known_;
     const SavedFlags flags = save_flags();
     holds = builder_.condition(pair << 1, flags.vars);
   }

@@ -77,30 +77,56 @@ BlockId Translator::edge(i64 target_delta, unsigned which) {
   return check;
 }
 
-// What the target can rely on is what all its predecessors agree on.
-void Translator::note_edge(BlockId, BlockId to) {
-  const u32 kind = kind_known_ ? kind_ : kMixed;
-  u32& at = kind_at_[to];
-  at = at == kUnseen || at == kind ? kind : kMixed;
-  if (missing_predecessors_[to] > 0) --missing_predecessors_[to];
+void Translator::note_edge(BlockId from, BlockId to) {
+  flag_edges_.push_back({from, to, kind_known_ ? kind_ : kind_changed_ ? kMixed : kUnchanged});
 }
 
 void Translator::start_flags(unsigned index) {
-  kind_known_ = kind_at_[index] < kMixed && missing_predecessors_[index] == 0;
+  kind_known_ = kind_at_[index] < kUnchanged;
   kind_ = kind_known_ ? kind_at_[index] : 0;
-  cf_known_ = false;
+  kind_changed_ = cf_known_ = false;
+}
+
+// What a block can rely on is what all its predecessors agree on: dataflow to the largest fixed point.
+void Translator::solve_kinds() {
+  std::vector<u32> kinds(source_.blocks.size(), kUnseen);
+  for (const u16 entry : source_.entries) kinds[entry] = kMixed;
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (const FlagEdge& edge : flag_edges_) {
+      const u32 kind = edge.kind == kUnchanged ? kinds[edge.from] : edge.kind;
+      u32& at = kinds[edge.to];
+      const u32 both = at == kUnseen ? kind : kind == kUnseen || kind == at ? at : kMixed;
+      changed = changed || both != at;
+      at = both;
+    }
+  }
+  kind_at_ = std::move(kinds);
+}
+
+// Leaves to the interpreter if a branch may come near the ends of the canonical halves.
+void Translator::check_distance(i64 delta) {
+  const auto is_close = [](i64 offset) {
+    constexpr i64 kUnchecked = kBoundaryReach / 4;
+    return offset > -kUnchecked && offset < kUnchecked;
+  };
+  if (!is_64_bit() || (is_close(delta) && is_close(source_.blocks[block_].rip_delta))) return;
+  constexpr u64 kReach = 8ull << 30;
+  const Value shifted = builder_.binary(IrOp::kShl64, rip_value(delta), builder_.c64(16));
+  const Value distance = builder_.binary(IrOp::kAdd64, shifted, builder_.c64((kReach << 16) - (1ull << 63)));
+  builder_.exit_if(builder_.binary(IrOp::kLtU64, distance, builder_.c64(kReach << 17)), here());
 }
 
 void Translator::jump(const Instruction& in) {
+  const i64 target = target_delta(in);
   end_ = Terminator{.kind = Terminator::Kind::kJump};
-  const i64 target = source_.blocks[block_].rip_delta + static_cast<i64>(in.imm);
   end_.targets[0] = edge(target, 1);
   ended_ = true;
 }
 
 void Translator::branch(const Instruction& in, Value taken) {
   end_ = Terminator{.kind = Terminator::Kind::kBranch, .value = taken};
-  const i64 target = source_.blocks[block_].rip_delta + static_cast<i64>(in.imm);
+  const i64 target = target_delta(in);
   end_.targets[0] = edge(target, 1);
   end_.targets[1] = edge(next_delta(in), 0);
   ended_ = true;
@@ -201,6 +227,17 @@ void Translator::translate_block(unsigned index) {
   function_.blocks[index] = std::move(out);
 }
 
+void Translator::find_return_sites() {
+  for (const RegionBlock& from : source_.blocks) {
+    const Instruction& last = from.block->first[from.block->count - 1];
+    if (last.op != Op::CALL || return_sites_.size() >= kMaxReturnSites) continue;
+    const i64 delta = from.rip_delta + static_cast<i64>(last.next_offset());
+    const auto site = std::lower_bound(by_delta_.begin(), by_delta_.end(), delta,
+                                       [](const auto& entry, i64 d) { return entry.first < d; });
+    if (site != by_delta_.end() && site->first == delta) return_sites_.push_back(site->second);
+  }
+}
+
 bool Translator::run() {
   const std::size_t count = source_.blocks.size();
   if (count == 0 || count > kMaxBlocks || source_.mode.code_size == 2 || source_.mode.checked) return false;
@@ -211,32 +248,17 @@ bool Translator::run() {
     by_delta_.emplace_back(source_.blocks[i].rip_delta, static_cast<BlockId>(i));
   }
   std::sort(by_delta_.begin(), by_delta_.end());
-  kind_at_.assign(count, kUnseen);
-  missing_predecessors_.assign(count, 0);
-  // A predecessor that comes later in the order of translation is not known to agree.
+  find_return_sites();
+  // First as if nothing were known at the blocks' starts; then those again that asked for what is known.
+  kind_at_.assign(count, kMixed);
+  wants_kind_.assign(count, false);
   for (unsigned i = 0; i < count; ++i) {
-    const Block& block = *source_.blocks[i].block;
-    const Instruction& last = block.first[block.count - 1];
-    const auto expect = [&](i64 delta) {
-      const auto found = std::lower_bound(by_delta_.begin(), by_delta_.end(), delta,
-                                          [](const auto& entry, i64 d) { return entry.first < d; });
-      if (found != by_delta_.end() && found->first == delta && found->second <= i)
-        missing_predecessors_[found->second] = 0xFFFF;
-    };
-    if (last.op == Op::CALL) {
-      const i64 delta = source_.blocks[i].rip_delta + static_cast<i64>(last.next_offset());
-      const auto site = std::lower_bound(by_delta_.begin(), by_delta_.end(), delta,
-                                         [](const auto& entry, i64 d) { return entry.first < d; });
-      if (site != by_delta_.end() && site->first == delta && return_sites_.size() < kMaxReturnSites) {
-        return_sites_.push_back(site->second);
-        missing_predecessors_[site->second] = 0xFFFF;
-      }
-    }
-    if (last.form == Form::kJ) expect(source_.blocks[i].rip_delta + static_cast<i64>(last.imm));
-    expect(source_.blocks[i].rip_delta + static_cast<i64>(last.next_offset()));
+    translate_block(i);
+    if (builder_.overflowed() || function_.blocks.size() > kMaxIrBlocks) return false;
   }
-  for (const u16 entry : source_.entries) kind_at_[entry] = 0;  // flags are in CpuState
+  solve_kinds();
   for (unsigned i = 0; i < count; ++i) {
+    if (!wants_kind_[i] || kind_at_[i] >= kUnchanged) continue;
     translate_block(i);
     if (builder_.overflowed() || function_.blocks.size() > kMaxIrBlocks) return false;
   }

@@ -117,6 +117,11 @@ class Translator {
   Value rip_of(const Instruction& in);
   // Leaves to the interpreter unless a branch to `target` is allowed.
   void check_target(Value target);
+  void check_distance(i64 delta);
+  // Where a direct branch goes, as an offset from RIP at entry.
+  i64 target_delta(const Instruction& in) const {
+    return source_.blocks[block_].rip_delta + static_cast<i64>(in.imm);
+  }
   // TZCNT and LZCNT are what they are called on this CPU model.
   bool counts_zeros(Op op) const {
     return (op == Op::TZCNT && source_.has_tzcnt) || (op == Op::LZCNT && source_.has_lzcnt);
@@ -126,6 +131,8 @@ class Translator {
   void translate_block(unsigned index);
   void start_flags(unsigned index);
   void note_edge(BlockId from, BlockId to);
+  void solve_kinds();
+  void find_return_sites();
   BlockId edge(i64 target_delta, unsigned which);
   BlockId exit_block(u32 exit);
   BlockId return_edge(BlockId site);
@@ -148,12 +155,19 @@ class Translator {
 
   // What is known of the flag variables' kind here.
   bool kind_known_ = false;
-  bool cf_known_ = false;  // CF is in c although the kind is not known
+  bool kind_changed_ = false;  // it is not what it was at the block's start, and not known
+  bool cf_known_ = false;      // CF is in c although the kind is not known
   u32 kind_ = 0;
-  // What is known at each block's start: kUnseen until a predecessor has been translated.
-  static constexpr u32 kUnseen = 0xFFFFFFFF, kMixed = 0xFFFFFFFE;
+  // What is known at each block's start, and which blocks would have used it.
+  static constexpr u32 kUnseen = 0xFFFFFFFF, kMixed = 0xFFFFFFFE, kUnchanged = 0xFFFFFFFD;
   std::vector<u32> kind_at_;
-  std::vector<u16> missing_predecessors_;
+  std::vector<bool> wants_kind_;
+  struct FlagEdge {
+    BlockId from;
+    BlockId to;
+    u32 kind;
+  };
+  std::vector<FlagEdge> flag_edges_;
   std::vector<BlockId> return_sites_;  // blocks behind the region's calls
   bool rip_slot_stored_ = false;
   bool sse_checked_ = false;

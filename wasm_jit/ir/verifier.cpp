@@ -4,6 +4,17 @@ namespace lapwing::jit {
 
 namespace {
 
+constexpr const char* kParameters[] = {
+#define IMPORT(name, text, parameters, results) parameters,
+#include "wasm_jit/backend/imports.inc"
+#undef IMPORT
+};
+
+// Of a call's argument; CPU and constant come before the arguments.
+Type parameter_type(u64 callee, unsigned index) {
+  return kParameters[callee][2 + index] == 'i' ? Type::kI32 : Type::kI64;
+}
+
 // The type that argument `index` of a row with a WebAssembly opcode, or of another operation, must have;
 // kAny: whatever.
 Type argument_type(const Function& function, const Node& node, unsigned index) {
@@ -25,7 +36,9 @@ Type argument_type(const Function& function, const Node& node, unsigned index) {
     case IrOp::kHostStore: return index == 0 ? Type::kI32 : Type::kAny;
     case IrOp::kExitIf: return Type::kI32;
     case IrOp::kFetchCheck: return Type::kI64;
+    case IrOp::kStoreFlags:
     case IrOp::kCondition: return index == 0 || index == 4 ? Type::kI32 : function.word;
+    case IrOp::kCall: return parameter_type(node.imm, index);
     case IrOp::kShuffle: return Type::kV128;
     case IrOp::kStoreState:
     case IrOp::kSimd:
@@ -37,7 +50,7 @@ Type argument_type(const Function& function, const Node& node, unsigned index) {
 std::string verify_node(const Function& function, const IrBlock& block, std::size_t at) {
   const Node& node = block.nodes[at];
   const IrOpInfo& info = ir_op_info(node.op);
-  const bool variable_arguments = node.op == IrOp::kSimd || node.op == IrOp::kFloat;
+  const bool variable_arguments = node.op == IrOp::kSimd || node.op == IrOp::kFloat || node.op == IrOp::kCall;
   if (!variable_arguments && node.argument_count != info.arguments) return "number of arguments";
   if (info.type != Type::kAny && info.type != node.type) return "type of the result";
   if (node.op == IrOp::kReadVar && node.type != function.type_of(static_cast<Var>(node.imm)))
@@ -46,7 +59,8 @@ std::string verify_node(const Function& function, const IrBlock& block, std::siz
     if (node.arguments[i] >= at) return "use before definition";
     const Type type = block.nodes[node.arguments[i]].type;
     const Type wanted = argument_type(function, node, i);
-    if (type == Type::kVoid || (wanted != Type::kAny && wanted != type)) return "type of an argument";
+    if (type == Type::kVoid || (wanted != Type::kAny && wanted != type))
+      return std::string("type of an argument of ") + info.text;
   }
   return "";
 }

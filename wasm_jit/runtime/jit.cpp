@@ -5,6 +5,7 @@
 
 #include "core/cpu/exec/flags.h"
 #include "core/hex.h"
+#include "wasm_jit/lazy_flags.h"
 #include "wasm_jit/runtime/compile.h"
 
 namespace lapwing {
@@ -272,7 +273,31 @@ GeneratedEnd Jit::at_instruction(Cpu& cpu, Region& region, u64 entry_rip, u32 bl
   return {GeneratedEnd::Then::kResume, &copy, copy.first + index};
 }
 
+// What generated code takes for granted: RIP is further from the ends of the canonical halves than its direct
+// jumps reach unchecked (64-bit mode), or the upper halves of registers are zero (outside it).
+bool Jit::suits(const Cpu& cpu) {
+  const CpuState& s = cpu.state;
+  if (cpu.mode().code_size == 8) return !is_near_boundary(s.rip);
+  u64 all = 0;
+  for (unsigned i = 0; i < 8; ++i) all |= s.gpr[i];
+  return all >> 32 == 0;
+}
+
 GeneratedEnd Jit::run(Cpu& cpu, Block& first) {
+  GeneratedEnd end{};
+  if (suits(cpu)) {
+    end = run_regions(cpu, first);
+  } else {
+    Region& region = *first.region;
+    cpu.state.budget -= first.count;
+    end = at_instruction(cpu, region, region.origin(cpu.state.rip, first.region_entry),
+                         region.entries[first.region_entry], 0);
+  }
+  settle_flags(cpu.state, cpu.view);
+  return end;
+}
+
+GeneratedEnd Jit::run_regions(Cpu& cpu, Block& first) {
   CpuState& s = cpu.state;
   Block* block = &first;
   for (;;) {
@@ -281,8 +306,10 @@ GeneratedEnd Jit::run(Cpu& cpu, Block& first) {
     s.rip = entry_rip;
     cpu.view.region_entry = block->region_entry;
     const i64 budget = s.budget;
-    if (options_.list != 0) [[unlikely]]
+    if (options_.list != 0) [[unlikely]] {
+      settle_flags(s, cpu.view);
       note_entry(region, s);
+    }
     const u32 code = enter(region, s);
     counters_.generated_instructions += static_cast<u64>(budget - s.budget);
     const u32 kind = code & 15;
@@ -310,7 +337,7 @@ GeneratedEnd Jit::run(Cpu& cpu, Block& first) {
     if (block == nullptr) return {GeneratedEnd::Then::kNoBlock};
     if (++region.leaves == options_.regrow) [[unlikely]]
       regrow(cpu, *block);
-    if (block->region == nullptr) {
+    if (block->region == nullptr || is_near_boundary(s.rip)) {
       ++counters_.to_interpreter;
       return {GeneratedEnd::Then::kEnter, block};
     }

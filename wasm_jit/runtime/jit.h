@@ -16,7 +16,7 @@
 namespace lapwing {
 
 struct JitOptions {
-  i32 threshold = 2000;           // entries until a block is hot
+  i32 threshold = 12'000;         // entries until a block is hot
   unsigned batch = 16;            // regions collected before they are compiled together
   u64 batch_instructions = 1500;  // ... or so many instructions, which bounds the pause
   u64 patience = 500'000;         // ... or instructions since the first of them became hot
@@ -65,6 +65,8 @@ class Jit final : public GeneratedCode {
   void compile_waiting();
   void make_room();
   std::string interpreted_operations() const;
+  static bool suits(const Cpu& cpu);
+  GeneratedEnd run_regions(Cpu& cpu, Block& first);
   u32 enter(const Region& region, CpuState& state);
 
   static constexpr unsigned kFrontEntries = 4096;
