@@ -7,7 +7,7 @@ file(GLOB engine_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/web/engine/*.cp
 if(engine_sources)
   add_executable(lapwing ${engine_sources})
   set_target_properties(lapwing PROPERTIES SUFFIX .wasm)
-  target_compile_options(lapwing PRIVATE -fno-exceptions)
+  target_compile_options(lapwing PRIVATE -fno-exceptions -Os)
   target_link_libraries(lapwing PRIVATE lapwing_jit lapwing_devices lapwing_core)
   target_link_options(
     lapwing PRIVATE
@@ -16,7 +16,7 @@ if(engine_sources)
     -sIMPORTED_MEMORY -sALLOW_MEMORY_GROWTH
     -sINITIAL_MEMORY=${heap_bytes} -sMAXIMUM_MEMORY=${max_bytes}
     -sSTACK_SIZE=1048576 -sALLOW_TABLE_GROWTH
-    -sMALLOC=dlmalloc)
+    -sMALLOC=emmalloc)
 endif()
 
 # The processor and its translator under tests: random code in lockstep with the interpreter (tests/lockstep).
