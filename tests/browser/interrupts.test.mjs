@@ -74,10 +74,12 @@ test("<lapwing-trace> plays a recorded trace without an engine", { timeout: 120_
   page.on("pageerror", (error) => errors.push(error.message));
   page.on("request", (request) => loaded.push(request.url()));
   await page.route("**/key.lwtrace", (route) => route.fulfill({ body: keyTrace() }));
-  await page.goto(server.url);
-  await page.evaluate(() => {
-    document.body.innerHTML = '<lapwing-trace src="key.lwtrace" style="height: 30rem"></lapwing-trace>';
-  });
+  const course = `<!doctype html><meta charset="utf-8"><title>Course</title>
+    <script type="module" src="lapwing/element.js"></script>
+    <lapwing-trace src="key.lwtrace" style="height: 30rem"></lapwing-trace>`;
+  await page.route("**/course.html", (route) => route.fulfill({ contentType: "text/html", body: course }));
+  await page.goto(new URL("course.html", server.url).href);
+  await page.getByRole("button", { name: "Play the trace" }).waitFor();
   assert.ok(!loaded.some((url) => url.endsWith(".lwtrace")), "the trace was loaded before it was asked for");
   await page.getByRole("button", { name: "Play the trace" }).click();
   const player = page.getByRole("region", { name: "Recorded interrupts" });
