@@ -168,37 +168,45 @@ void BlockCache::remove_from_hash(Block* block) {
   block->mode = kDroppedBlock;
 }
 
+BlockCache::Span BlockCache::span_in(const Block& block, u64 page) {
+  const u64 head = std::min<u64>(block.bytes, kPageSize - (block.physical & kPageMask));
+  const bool is_tail = (block.physical & ~kPageMask) != page;
+  return is_tail ? Span{page, block.bytes - head} : Span{block.physical, head};
+}
+
+bool BlockCache::overlaps_code(u64 address, u64 size) const {
+  const u64 page = address & ~kPageMask;
+  u64 number;
+  if (!memory_.ram_page_number(page, number)) return false;
+  const std::vector<Block*>& list = by_page_[static_cast<size_t>(number)];
+  return std::any_of(list.begin(), list.end(),
+                     [=](const Block* block) { return span_in(*block, page).overlaps(address, size); });
+}
+
+void BlockCache::invalidate_in_page(u64 page, std::vector<Block*>& list, u64 address, u64 size) {
+  const auto dropped = std::partition(list.begin(), list.end(), [=](const Block* block) {
+    return !span_in(*block, page).overlaps(address, size);
+  });
+  if (dropped == list.end()) return;
+  ++invalidations_;
+  page_stamp_ = new_stamp();
+  for (auto block = dropped; block != list.end(); ++block) remove_from_hash(*block);
+  list.erase(dropped, list.end());
+  if (generated_ != nullptr) {
+    generated_->invalidate(std::max(page, address), std::min(page + kPageSize, address + size));
+  }
+  memory_.clear_code(page);
+  for (const Block* block : list) {
+    const Span span = span_in(*block, page);
+    memory_.mark_code(span.begin, span.size);
+  }
+}
+
 void BlockCache::invalidate(u64 address, u64 size) {
   for (u64 page = address & ~kPageMask; page < address + size; page += kPageSize) {
     u64 number;
     if (!memory_.ram_page_number(page, number)) continue;
-    std::vector<Block*>& list = by_page_[static_cast<size_t>(number)];
-    if (list.empty()) continue;
-    ++invalidations_;
-    page_stamp_ = new_stamp();
-    std::vector<Block*> kept;
-    for (Block* block : list) {
-      // Where the block's bytes lie within this page.
-      const bool is_tail = (block->physical & ~kPageMask) != page;
-      const u64 head = std::min<u64>(block->bytes, kPageSize - (block->physical & kPageMask));
-      const u64 begin = is_tail ? page : block->physical;
-      const u64 end = is_tail ? page + (block->bytes - head) : block->physical + head;
-      if (begin < address + size && address < end) {
-        remove_from_hash(block);
-      } else {
-        kept.push_back(block);
-      }
-    }
-    list = std::move(kept);
-    if (generated_ != nullptr) {
-      generated_->invalidate(std::max(page, address), std::min(page + kPageSize, address + size));
-    }
-    memory_.clear_code(page);
-    for (const Block* block : list) {
-      const bool is_tail = (block->physical & ~kPageMask) != page;
-      const u64 head = std::min<u64>(block->bytes, kPageSize - (block->physical & kPageMask));
-      memory_.mark_code(is_tail ? page : block->physical, is_tail ? block->bytes - head : head);
-    }
+    invalidate_in_page(page, by_page_[static_cast<size_t>(number)], address, size);
   }
 }
 

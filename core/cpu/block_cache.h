@@ -84,6 +84,8 @@ class BlockCache {
   // Drops the blocks that overlap [address, address + size) and un-marks the bytes that no block uses any
   // more.
   void invalidate(u64 address, u64 size);
+  // Whether a block has bytes in [address, address + size), which lies in one page.
+  bool overlaps_code(u64 address, u64 size) const;
   void flush();
 
   // Stamps order the validity of links; a fresh one makes all older links of its owner stale.
@@ -104,6 +106,13 @@ class BlockCache {
   }
   void refuse_missing(Instruction& in) const;
   unsigned fetch_bytes(u64 physical, u64 second_page, u8 (&buffer)[32]);
+  // The part of a block's bytes that lies in `page`, one of its pages.
+  struct Span {
+    u64 begin, size;
+    bool overlaps(u64 address, u64 bytes) const { return begin < address + bytes && address < begin + size; }
+  };
+  static Span span_in(const Block& block, u64 page);
+  void invalidate_in_page(u64 page, std::vector<Block*>& list, u64 address, u64 size);
   void remove_from_hash(Block* block);
   void insert(Block* block);
 

@@ -198,14 +198,9 @@ bool Cpu::locate(u64 linear, unsigned size, AccessType type, bool stack, AccessM
     restore_write_tag(linear, mode, page);
     return true;
   }
-  const u64 first = (out.physical & kPageMask) >> 7;
-  const u64 last = ((out.physical & kPageMask) + size - 1) >> 7;
-  for (u64 piece = first; piece <= last; ++piece) {
-    if (!bit_of(code, static_cast<unsigned>(piece))) continue;
-    if (!slow_mode_) return need_slow();
-    blocks_.invalidate(out.physical, size);
-    break;
-  }
+  if (!blocks_.overlaps_code(out.physical, size)) return true;
+  if (!slow_mode_) return need_slow();
+  blocks_.invalidate(out.physical, size);
   return true;
 }
 
