@@ -21,7 +21,7 @@ endif()
 
 # The processor and its translator under tests: random code in lockstep with the interpreter (tests/lockstep).
 file(GLOB lockstep_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/lockstep/*.cpp)
-set(differential_parts generator encoder compare guest)
+set(differential_parts generator encoder compare guest records)
 list(TRANSFORM differential_parts PREPEND ${PROJECT_SOURCE_DIR}/tests/differential/)
 list(TRANSFORM differential_parts APPEND .cpp)
 set(engine_parts module_host failure wasm_heap)

@@ -12,6 +12,7 @@
 #include "tests/differential/generator.h"
 #include "tests/differential/guest.h"
 #include "tests/differential/native.h"
+#include "tests/differential/records.h"
 
 namespace lapwing::differential {
 
@@ -23,13 +24,14 @@ struct Options {
   u64 one = 0;  // run just this sequence
   unsigned max_reports = 20;
   bool verbose = false;
+  std::string record;  // file for what the host made of the sequences
   GeneratorOptions generator;
 };
 
 constexpr const char* kUsage =
     "differential [--seed N] [--count N] [--sequence SEED] [--only MNEMONIC] [--families ixs] [--mode "
     "32|64]\n"
-    "             [--pieces N] [--reports N] [--verbose]\n";
+    "             [--pieces N] [--reports N] [--record FILE] [--verbose]\n";
 
 // The interpreter's processor has what both sides know.
 CpuModel host_model() {
@@ -45,6 +47,7 @@ class Session {
 
   int run() {
     if (!native_.set_up()) return 2;
+    if (!options_.record.empty()) return record();
     const auto begin = std::chrono::steady_clock::now();
     Random seeds(options_.seed);
     const u64 count = options_.one != 0 ? 1 : options_.count;
@@ -74,7 +77,7 @@ class Session {
 
   void execute(const Sequence& sequence, Pair& pair) {
     const std::vector<u8> code = assemble(sequence);
-    Generator::fill_memory(sequence.seed % 64, pair.guest_memory);
+    memory_of(sequence.seed, pair.guest_memory);
     pair.host_memory = pair.guest_memory;
     pair.guest = guest_.run(sequence, code, pair.guest_memory);
     const bool reached_host = pair.guest.vector == kPF && native_.owns(pair.guest.cr2);
@@ -110,6 +113,27 @@ class Session {
     std::printf("--- seed %llu\n%s%s\n", static_cast<unsigned long long>(seed), describe(sequence).c_str(),
                 (shrunk.empty() ? found + "(does not repeat)" : shrunk).c_str());
     std::fflush(stdout);
+  }
+
+  // Only sequences on which interpreter and host agree: the rest is for run() to report.
+  int record() {
+    std::FILE* file = std::fopen(options_.record.c_str(), "wb");
+    if (file == nullptr) {
+      std::perror(options_.record.c_str());
+      return 2;
+    }
+    RecordWriter writer(file);
+    writer.add(RecordHeader(options_.generator, host_model()));
+    Random seeds(options_.seed);
+    for (; done_ < options_.count && !writer.failed(); ++done_) {
+      const u64 seed = seeds.next();
+      const std::string found = difference(generator_.make(seed));
+      if (!pair_.comparable || !found.empty()) continue;
+      writer.add(Record{seed, pair_.host, pair_.host_memory});
+    }
+    const bool closed = std::fclose(file) == 0;
+    if (!closed || writer.failed()) std::fprintf(stderr, "cannot write %s\n", options_.record.c_str());
+    return closed && !writer.failed() ? 0 : 2;
   }
 
   void shrink(Sequence& sequence) {
@@ -153,6 +177,8 @@ bool parse(int argc, char** argv, Options& options) {
       options.max_reports = static_cast<unsigned>(number);
     } else if (name == "--pieces") {
       generator.max_pieces = static_cast<unsigned>(number);
+    } else if (name == "--record") {
+      options.record = value;
     } else if (name == "--only") {
       generator.only = value;
     } else if (name == "--mode") {

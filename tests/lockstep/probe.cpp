@@ -4,6 +4,7 @@
 
 #include "tests/lockstep/fuzz.h"
 #include "tests/lockstep/listing.h"
+#include "tests/lockstep/silicon.h"
 #include "web/engine/module_host.h"
 
 #define LAPWING_PROBE(result, name) extern "C" __attribute__((export_name(#name))) result name
@@ -43,6 +44,14 @@ LAPWING_PROBE(void, ls_corpus)(u32 code_size, const u8* bytes, u32 size) {
 LAPWING_PROBE(u32, ls_batch)(double seed, u32 rounds) {
   probe().text = probe().fuzz().batch(static_cast<u64>(seed), rounds);
   return probe().text.empty() ? 1 : 0;
+}
+// 0: a difference, described in ls_text; else ls_text has counts.
+LAPWING_PROBE(u32, ls_silicon)(const u8* records, u32 size) {
+  Silicon silicon(probe().host, {records, size});
+  probe().text = silicon.run();
+  if (!probe().text.empty()) return 0;
+  probe().text = silicon.counts();
+  return 1;
 }
 LAPWING_PROBE(void, ls_listing)(u32 code_size, const u8* bytes, u32 size) {
   probe().text = listing_of({bytes, size}, static_cast<u8>(code_size));
