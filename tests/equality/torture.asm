@@ -1,5 +1,5 @@
 ; What generated code could get wrong, as one firmware image that runs by itself: code that changes (its own page,
-; another one, the block that runs, through another linear address, by another CPU), faults and page faults in loops,
+; another one, the block that runs, through another linear address, by DMA, by another CPU), faults and page faults in loops,
 ; page-crossing code and data, timer interrupts at any instruction, device memory, other modes, A20, debug registers,
 ; single steps, translations that another CPU takes away. Everything ends in a checksum and HLT; what counts is that
 ; every engine passes through the same states. nasm -f bin, 64 KiB, for -bios, two CPUs.
@@ -40,6 +40,7 @@ main:
         call change_code
         call change_running_block
         call change_through_alias
+        call change_by_dma
         call lazy_pages
         call divide_faults
         call crossing
@@ -127,6 +128,44 @@ change_through_alias:
         call ebx
         add [kShared + 36], eax
         loop .loop
+        ret
+
+; fw_cfg's DMA writes its signature, "QEMU", over four INC EAX: PUSH ECX; INC EBP; DEC EBP; PUSH EBP.
+change_by_dma:
+        mov ecx, 200
+.loop:  test cl, 31
+        jnz .call
+        mov dword [kData + 0x400], 0x0A000000   ; select item 0 and read, big-endian as all four
+        mov dword [kData + 0x404], 0x04000000
+        mov dword [kData + 0x408], 0
+        mov eax, there(replaced)
+        bswap eax
+        mov [kData + 0x40C], eax
+        xor eax, eax
+        mov edx, 0x514
+        out dx, eax
+        mov eax, kData + 0x400
+        bswap eax
+        mov edx, 0x518
+        out dx, eax
+.call:  call counted
+        add [kShared + 36], eax
+        mov al, cl
+        and al, 31
+        cmp al, 16
+        jne .next
+        mov dword [there(replaced)], 0x40404040
+.next:  dec ecx
+        jnz .loop
+        ret
+counted:
+        mov ebx, esp
+        xor eax, eax
+replaced:
+        times 4 inc eax
+        sub ebx, esp
+        add esp, ebx
+        add eax, ebx
         ret
 
 ; Pages that the page fault handler maps; they are taken away again.
