@@ -1,10 +1,8 @@
 // Code of real programs for the fuzzer: the user space of the guests that are there.
 import fs from "node:fs";
-import os from "node:os";
-import path from "node:path";
 import zlib from "node:zlib";
+import { cachePath } from "../../assets/setup/cache.mjs";
 
-const cache = process.env.LAPWING_CACHE ?? path.join(os.homedir(), ".cache/lapwing");
 const most = 4 << 20;
 
 /** The largest executable section of an ELF file. */
@@ -41,7 +39,7 @@ export function addCorpora(probe) {
     ["amd64", 8],
     ["686", 4],
   ]) {
-    const initrd = path.join(cache, "guests", guest, "initrd.gz");
+    const initrd = cachePath("guests", guest, "initrd.gz");
     if (!fs.existsSync(initrd)) continue;
     const code = firstProgram(initrd);
     if (code) probe.exports.ls_corpus(codeSize, probe.give(code), code.length);
