@@ -14,12 +14,8 @@ namespace {
 
 constexpr unsigned kMaxInstructionBytes = 15;
 
-// Whether the instruction writes RIP itself.
-bool is_branch(const Instruction& in) {
-  const u16 attributes = op_info(in.op).attributes;
-  if ((attributes & kAttrBranch) != 0) return true;
-  return (attributes & kAttrRepBranch) != 0 && (in.prefixes & (kPrefixRep | kPrefixRepne)) != 0;
-}
+static_assert(static_cast<u16>(HotOp::kEndFallLook) == 2 * static_cast<u16>(BlockEnd::kLook) &&
+              static_cast<u16>(HotOp::kEndBranchLeave) == 2 * static_cast<u16>(BlockEnd::kLeave) + 1);
 
 DecodeMode decode_mode(const ModeKey& mode) {
   return DecodeMode{.code_size = mode.code_size, .flat = mode.flat};
@@ -27,13 +23,17 @@ DecodeMode decode_mode(const ModeKey& mode) {
 
 }  // namespace
 
-Instruction closing_instruction(const Instruction& last, bool leave) {
+Instruction closing_instruction(const Instruction& last, BlockEnd then) {
   Instruction end;
   end.offset = static_cast<u16>(last.next_offset());
-  const HotOp op = is_branch(last) ? (leave ? HotOp::kEndBranchLeave : HotOp::kEndBranch)
-                                   : (leave ? HotOp::kEndFallLeave : HotOp::kEndFall);
-  end.handler = static_cast<u16>(op);
+  // A row for each BlockEnd: by falling through, by a branch.
+  end.handler = static_cast<u16>(2 * static_cast<u16>(then) + (writes_rip(last) ? 1 : 0));
   return end;
+}
+
+bool asks_for_run_loop(const Instruction& closing) {
+  return closing.handler == static_cast<u16>(HotOp::kEndFallLook) ||
+         closing.handler == static_cast<u16>(HotOp::kEndBranchLook);
 }
 
 BlockCache::BlockCache(PhysicalMemory& memory)
@@ -70,7 +70,7 @@ bool BlockCache::decode_one(u64 physical, const ModeKey& mode, u64 second_page, 
   if (result == DecodeResult::kNeedMore) return false;
   refuse_missing(out[0]);
   out[0].handler = generic_handler(out[0].op);
-  out[1] = closing_instruction(out[0], true);
+  out[1] = closing_instruction(out[0], BlockEnd::kLeave);
   return true;
 }
 
@@ -121,8 +121,8 @@ Block* BlockCache::build(u64 physical, const ModeKey& mode, u64 second_page) {
     ++count;
     if (crosses || ends_block(in)) break;
   }
-  const bool leave = (op_info(first[count - 1].op).attributes & kAttrLeave) != 0;
-  first[count] = closing_instruction(first[count - 1], leave);
+  const bool look = (op_info(first[count - 1].op).attributes & kAttrLeave) != 0;
+  first[count] = closing_instruction(first[count - 1], look ? BlockEnd::kLook : BlockEnd::kNext);
   used_instructions_ = static_cast<std::size_t>(first - instructions_.get()) + count + 1;
 
   Block* block = &blocks_[used_blocks_++];

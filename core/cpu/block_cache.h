@@ -53,9 +53,14 @@ constexpr u64 kNoSecondPage = ~0ull;
 constexpr u32 kDroppedBlock = ~0u;  // Block::mode of one that is not in the cache any more
 constexpr unsigned kMaxBlockInstructions = 64;
 
-// The pseudo-instruction that closes a block after its last real instruction; `leave`: the run loop looks for
-// events.
-Instruction closing_instruction(const Instruction& last, bool leave);
+// What follows a block's last instruction: the next block, the same unless there is something for the run
+// loop to do, or the run loop in any case.
+enum class BlockEnd : u8 { kNext, kLook, kLeave };
+
+// The pseudo-instruction that closes a block after its last real instruction.
+Instruction closing_instruction(const Instruction& last, BlockEnd then);
+// Whether it is of the kind kLook.
+bool asks_for_run_loop(const Instruction& closing);
 
 class BlockCache {
  public:

@@ -109,7 +109,7 @@ void Cpu::run(u64 max_instructions) {
   yielded_ = false;
   deliveries_ = 0;
   in_new_task_ = false;
-  const u64 epoch = clock.epoch();
+  epoch_ = clock.epoch();
   while (state.budget > 0) {
     if (has_events()) service_events();
     if (halted() || leave_) break;
@@ -118,7 +118,7 @@ void Cpu::run(u64 max_instructions) {
     } else {
       run_blocks();
     }
-    if (leave_ || clock.epoch() != epoch || halted()) break;
+    if (wants_out()) break;
   }
   retire_executed();
   if (state.activity == Activity::kHalted) {
@@ -175,6 +175,13 @@ bool Cpu::shadow_holds_back() const {
   return pending_debug_ != 0 || nmi_pending_ != 0 || maskable;
 }
 
+bool Cpu::goes_on() {
+  if (state.budget <= 0 || wants_out() || has_events() || needs_step()) return false;
+  in_new_task_ = false;
+  state.interrupt_shadow = state.shadow_is_mov_ss = false;
+  return true;
+}
+
 void Cpu::run_blocks() {
   refresh_stamp();
   in_new_task_ = false;
@@ -206,7 +213,7 @@ void Cpu::run_tail() {
   const unsigned count = static_cast<unsigned>(std::min<i64>(state.budget, block->count));
   std::copy_n(block->first, count, tail_);
   tail_[count - 1].handler = generic_handler(tail_[count - 1].op);
-  tail_[count] = closing_instruction(tail_[count - 1], true);
+  tail_[count] = closing_instruction(tail_[count - 1], BlockEnd::kLeave);
   *tail_block_ = Block{.physical = block->physical,
                        .second_page = block->second_page,
                        .mode = block->mode,
@@ -241,7 +248,7 @@ bool Cpu::prepare_step(u64 linear, u64 physical) {
     scratch_[0] = *block->first;
     // A branch's own fast form goes on to the next block.
     scratch_[0].handler = generic_handler(scratch_[0].op);
-    scratch_[1] = closing_instruction(scratch_[0], true);
+    scratch_[1] = closing_instruction(scratch_[0], BlockEnd::kLeave);
     return true;
   }
   if (blocks_.decode_one(physical, mode_, kNoSecondPage, scratch_)) return true;
@@ -326,7 +333,7 @@ void Cpu::run_slow(const Instruction& in) {
   scratch_[0].imm -= copy.form == Form::kJ ? copy.offset : 0;
   if (copy.base == kRipSlot) scratch_[0].disp -= copy.offset;
   scratch_[0].offset = 0;
-  scratch_[1] = closing_instruction(scratch_[0], true);
+  scratch_[1] = closing_instruction(scratch_[0], BlockEnd::kLeave);
   slow_mode_ = true;
   debug_before_slow_ = pending_debug_;
   interruption_ = Interruption::kNone;

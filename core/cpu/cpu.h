@@ -176,6 +176,9 @@ class Cpu final : public CpuPins, public Saveable {
   Block* find_block();
   u32 packed_mode() const { return packed_mode_; }
   const ModeKey& mode() const { return mode_; }
+  // Behind an instruction that asks for the run loop, RIP being exact: whether that has nothing to do, so
+  // that whoever executes goes on with the block at RIP.
+  bool goes_on();
   // A handler called from generated code belongs to `block`.
   void set_executing(const Block* block) { block_ = block; }
 
@@ -210,6 +213,7 @@ class Cpu final : public CpuPins, public Saveable {
   // CS has a limit to compare: blocks are not linked, find_block() checks each.
   bool cs_checked() const { return mode_.checked; }
 
+  bool wants_out() const { return leave_ || clock.epoch() != epoch_ || halted(); }
   bool has_events() const;
   bool nmi_ready() const;
   void service_events();
@@ -267,6 +271,7 @@ class Cpu final : public CpuPins, public Saveable {
   u64 link_stamp_ = 0;
   u64 seen_invalidations_ = 0;
   u64 seen_fetch_generation_ = 0;
+  u64 epoch_ = 0;         // the clock's when run() began
   i64 slice_budget_ = 0;  // state.budget at the last clock synchronisation
   const Block* block_ = nullptr;
   Instruction scratch_[2];  // the instruction that step() runs, and its closing pseudo-instruction

@@ -16,9 +16,12 @@ bool is_canonical(u64 linear) {
   return sign == 0 || sign == -1;
 }
 
+// Present, writable data that expands up, and all of the address space.
 bool is_simple_data(const SegmentRegister& segment) {
-  return segment.present() && segment.limit == 0xFFFFFFFF && !segment.is_code() && !segment.expand_down() &&
-         segment.writable() && segment.is_code_or_data();
+  constexpr u16 kPresent = 0x80, kCodeOrData = 0x10, kCode = 8, kExpandDown = 4, kWritable = 2;
+  constexpr u16 kLooked = kPresent | kCodeOrData | kCode | kExpandDown | kWritable;
+  return (segment.attributes & kLooked) == (kPresent | kCodeOrData | kWritable) &&
+         segment.limit == 0xFFFFFFFF;
 }
 
 u64 page_of(u64 address) {
@@ -269,10 +272,21 @@ bool Cpu::transfer(u64 linear, u8* data, unsigned size, bool write, bool stack, 
 }
 
 bool Cpu::read_slow(u64 linear, void* out, unsigned size, bool stack, AccessMode mode) {
+  // Of another mode than data_mode(): what it knows needs no look at tables either.
+  const TlbEntry& entry = tlb_.data(mode)[Tlb::index_of(linear)];
+  if (linear - entry.tag_read <= kPageSize - size && !checks_alignment_) {
+    std::memcpy(out, reinterpret_cast<const void*>(static_cast<std::uintptr_t>(linear) + entry.addend), size);
+    return true;
+  }
   return transfer(linear, static_cast<u8*>(out), size, false, stack, mode);
 }
 
 bool Cpu::write_slow(u64 linear, const void* data, unsigned size, bool stack, AccessMode mode) {
+  const TlbEntry& entry = tlb_.data(mode)[Tlb::index_of(linear)];
+  if (linear - entry.tag_write <= kPageSize - size && !checks_alignment_) {
+    std::memcpy(reinterpret_cast<void*>(static_cast<std::uintptr_t>(linear) + entry.addend), data, size);
+    return true;
+  }
   u8 copy[64];
   ASSERT(size <= sizeof copy);
   std::memcpy(copy, data, size);

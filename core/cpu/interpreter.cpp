@@ -24,6 +24,8 @@ enter:
     switch (static_cast<HotOp>(in->handler)) {
       case HotOp::kEndFall: s.rip = cpu.wrap_rip(s.gpr[kRipSlot] + in->offset); goto block_end;
       case HotOp::kEndBranch: goto block_end;
+      case HotOp::kEndFallLook: s.rip = cpu.wrap_rip(s.gpr[kRipSlot] + in->offset); goto look;
+      case HotOp::kEndBranchLook: goto look;
       case HotOp::kEndFallLeave: s.rip = cpu.wrap_rip(s.gpr[kRipSlot] + in->offset); return End::kLeave;
       case HotOp::kEndBranchLeave: return End::kLeave;
       case HotOp::kCountEntry:
@@ -96,6 +98,15 @@ block_end:
     block = next;
     goto enter;
   }
+
+look:
+  // Privilege, code segment or translation may have changed, so links do not hold.
+  if (!cpu.goes_on()) return End::kLeave;
+  block = cpu.find_block();
+  if (block == nullptr) return End::kNoBlock;
+  stamp = cpu.link_stamp();
+  page_stamp = cpu.page_stamp();
+  goto enter;
 
 interrupted:
   cpu.handle_interruption(*in);

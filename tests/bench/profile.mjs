@@ -68,13 +68,14 @@ class Machine {
 
   counters() {
     const { interrupts, jit, ...others } = JSON.parse(this.#engine.query("stats"));
-    const { hist, exits, ...own } = jit ?? {};
+    const { hist, exits, interpreted_operations, ...own } = jit ?? {};
     const named = (prefix, values) =>
       Object.entries(values ?? {}).map(([name, value]) => [`${prefix}${name}`, value]);
     return new Map([
       ...named("", others),
       ...named("", own),
       ...named("exit ", exits),
+      ...named("op ", interpreted_operations),
       ...named("hist ", hist),
     ]);
   }

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <charconv>
 
+#include "core/cpu/decode/op_info.h"
 #include "core/cpu/exec/flags.h"
+#include "core/cpu/exec/handlers.h"
 #include "core/hex.h"
 #include "wasm_jit/lazy_flags.h"
 #include "wasm_jit/runtime/compile.h"
@@ -273,6 +275,25 @@ GeneratedEnd Jit::at_instruction(Cpu& cpu, Region& region, u64 entry_rip, u32 bl
   return {GeneratedEnd::Then::kResume, &copy, copy.first + index};
 }
 
+// Left at the last instruction of a block, one that asks for the run loop: executes it. True: the CPU goes on
+// with end.block, whatever mode it is in now.
+bool Jit::run_last(Cpu& cpu, GeneratedEnd& end) {
+  const Instruction& in = *end.in;
+  if (!asks_for_run_loop(end.in[1])) return false;
+  CpuState& s = cpu.state;
+  settle_flags(s, cpu.view);
+  if (!kGenericHandlers[static_cast<u16>(in.op)](cpu, in)) {
+    end.then = GeneratedEnd::Then::kInterrupted;
+    return false;
+  }
+  if (!writes_rip(in)) s.rip = cpu.next_rip(in);
+  end.then = GeneratedEnd::Then::kLeave;
+  if (!cpu.goes_on()) return false;
+  end.block = cpu.mode().checked ? cpu.find_block() : next_block(cpu);
+  end.then = end.block == nullptr ? GeneratedEnd::Then::kNoBlock : GeneratedEnd::Then::kEnter;
+  return end.block != nullptr && end.block->region != nullptr && suits(cpu);
+}
+
 // What generated code takes for granted: RIP is further from the ends of the canonical halves than its direct
 // jumps reach unchecked (64-bit mode), or the upper halves of registers are zero (outside it).
 bool Jit::suits(const Cpu& cpu) {
@@ -300,6 +321,7 @@ GeneratedEnd Jit::run(Cpu& cpu, Block& first) {
 GeneratedEnd Jit::run_regions(Cpu& cpu, Block& first) {
   CpuState& s = cpu.state;
   Block* block = &first;
+  GeneratedEnd end{};
   for (;;) {
     Region& region = *block->region;
     const u64 entry_rip = region.origin(s.rip, block->region_entry);
@@ -326,9 +348,12 @@ GeneratedEnd Jit::run_regions(Cpu& cpu, Block& first) {
         return {GeneratedEnd::Then::kBudget};
       case GeneratedExit::kInterpret:
         ++interpreted_ops_[static_cast<u16>(region.copies[number].first[index].op)];
-        return at_instruction(cpu, region, entry_rip, number, index);
+        end = at_instruction(cpu, region, entry_rip, number, index);
+        if (!run_last(cpu, end)) return end;
+        block = end.block;
+        continue;
       case GeneratedExit::kInterrupted: {
-        GeneratedEnd end = at_instruction(cpu, region, entry_rip, number, index);
+        end = at_instruction(cpu, region, entry_rip, number, index);
         end.then = GeneratedEnd::Then::kInterrupted;
         return end;
       }

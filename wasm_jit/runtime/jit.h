@@ -59,6 +59,7 @@ class Jit final : public GeneratedCode {
   void wait(Cpu& cpu, std::unique_ptr<Region> region);
   Block* next_block(Cpu& cpu);
   Block* successor(Cpu& cpu, Region& region, u64 entry_rip, u32 block, u32 which);
+  bool run_last(Cpu& cpu, GeneratedEnd& end);
   GeneratedEnd at_instruction(Cpu& cpu, Region& region, u64 entry_rip, u32 block, u32 index);
   void note_entry(const Region& region, const CpuState& state);
   static bool is_valid(const Cpu& cpu, const Block* block);

@@ -57,11 +57,16 @@ constexpr u8 flags_read(const Instruction& in) {
   return conditional ? condition_flags(in.condition()) : op_info(in.op).flags_read;
 }
 
+// Whether the instruction writes RIP itself.
+constexpr bool writes_rip(const Instruction& in) {
+  const u16 attributes = op_info(in.op).attributes;
+  if ((attributes & kAttrBranch) != 0) return true;
+  return (attributes & kAttrRepBranch) != 0 && (in.prefixes & (kPrefixRep | kPrefixRepne)) != 0;
+}
+
 // Whether `in` must be the last of its block.
 constexpr bool ends_block(const Instruction& in) {
-  const u16 attributes = op_info(in.op).attributes;
-  if ((attributes & (kAttrBranch | kAttrLeave | kAttrEndBlock)) != 0) return true;
-  return (attributes & kAttrRepBranch) != 0 && (in.prefixes & (kPrefixRep | kPrefixRepne)) != 0;
+  return (op_info(in.op).attributes & (kAttrLeave | kAttrEndBlock)) != 0 || writes_rip(in);
 }
 
 }  // namespace lapwing

@@ -6,10 +6,12 @@
 namespace lapwing {
 
 enum class HotOp : u16 {
-  // What closes a block: RIP falls through or was set by the branch before; the run loop looks for events or
-  // not.
+  // What closes a block: RIP falls through or was set by the branch before; then the next block, the same
+  // unless the run loop is wanted (Cpu::goes_on), or the run loop.
   kEndFall,
   kEndBranch,
+  kEndFallLook,
+  kEndBranchLook,
   kEndFallLeave,
   kEndBranchLeave,
   // What opens a block while generated code is in use: counts entries, or hands over to the block's region.
