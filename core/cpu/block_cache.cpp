@@ -82,9 +82,7 @@ void BlockCache::set_generated(GeneratedCode* generated) {
 void BlockCache::set_region(Block& block, Region* region, u16 entry) {
   block.region = region;
   block.region_entry = entry;
-  // Blocks of a cache that knows generated code have a pseudo-instruction before their first.
-  const HotOp op = region == nullptr ? HotOp::kCountEntry : HotOp::kEnterGenerated;
-  const_cast<Instruction*>(block.entry)->handler = static_cast<u16>(op);
+  if (region != nullptr) block.heat = kHeatOfRegion;
 }
 
 Block* BlockCache::build(u64 physical, const ModeKey& mode, u64 second_page) {
@@ -96,8 +94,7 @@ Block* BlockCache::build(u64 physical, const ModeKey& mode, u64 second_page) {
     flush();
 
   const auto start = static_cast<unsigned>(physical & kPageMask);
-  Instruction* entry = &instructions_[used_instructions_];
-  Instruction* first = generated_ == nullptr ? entry : entry + 1;
+  Instruction* first = &instructions_[used_instructions_];
   unsigned count = 0;
   unsigned offset = 0;
   bool crosses = false;
@@ -123,7 +120,7 @@ Block* BlockCache::build(u64 physical, const ModeKey& mode, u64 second_page) {
   }
   const bool look = (op_info(first[count - 1].op).attributes & kAttrLeave) != 0;
   first[count] = closing_instruction(first[count - 1], look ? BlockEnd::kLook : BlockEnd::kNext);
-  used_instructions_ = static_cast<std::size_t>(first - instructions_.get()) + count + 1;
+  used_instructions_ += count + 1;
 
   Block* block = &blocks_[used_blocks_++];
   *block = Block{};
@@ -133,12 +130,7 @@ Block* BlockCache::build(u64 physical, const ModeKey& mode, u64 second_page) {
   block->count = static_cast<u16>(count);
   block->bytes = static_cast<u16>(offset);
   block->first = first;
-  block->entry = entry;
-  if (generated_ != nullptr) {
-    *entry = Instruction{};
-    set_region(*block, nullptr);
-    block->heat = generated_->threshold(physical);
-  }
+  if (generated_ != nullptr) block->heat = generated_->threshold(physical);
   insert(block);
   ++built_;
   return block;

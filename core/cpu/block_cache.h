@@ -28,6 +28,10 @@ struct ModeKey {
   }
 };
 
+// Block::heat where entries do not count, and where each entry goes to the block's region.
+constexpr i64 kNoHeat = 0;
+constexpr i64 kHeatOfRegion = 1;
+
 struct Block {
   u64 physical = 0;     // of the first byte
   u64 second_page = 0;  // page address holding the tail of a page-crossing instruction, else kNoSecondPage
@@ -35,9 +39,8 @@ struct Block {
   u16 count = 0;        // instructions
   u16 bytes = 0;
   const Instruction* first = nullptr;  // count instructions and one closing pseudo-instruction
-  const Instruction* entry = nullptr;  // where execution starts: first, or a pseudo-instruction before it
   u16 region_entry = 0;                // where the block is entered there
-  i32 heat = 0;                        // entries left until the block counts as hot
+  i64 heat = kNoHeat;                  // entries left until the block counts as hot
   Region* region = nullptr;            // generated code that starts here
   Block* hash_next = nullptr;
   // Successors seen lately, valid while the stamp equals the CPU's.

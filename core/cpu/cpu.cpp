@@ -49,7 +49,7 @@ Cpu::Cpu(const Wiring& wiring)
       tail_block_(std::make_unique<Block>()) {
   view.cpu = this;
   ASSERT(reinterpret_cast<u8*>(&view) == reinterpret_cast<u8*>(&state) + sizeof state);
-  scratch_block_->first = scratch_block_->entry = scratch_;
+  scratch_block_->first = scratch_;
   scratch_block_->count = 1;
   blocks_.set_model(model);
   reset();
@@ -219,8 +219,7 @@ void Cpu::run_tail() {
                        .mode = block->mode,
                        .count = static_cast<u16>(count),
                        .bytes = tail_[count].offset,
-                       .first = tail_,
-                       .entry = tail_};
+                       .first = tail_};
   Interpreter::run(*this, tail_block_.get());
 }
 

@@ -15,11 +15,16 @@ Interpreter::End Interpreter::run(Cpu& cpu, Block* block) {
 enter:
   if (s.budget < block->count) [[unlikely]]
     return End::kBudget;
+  if (block->heat-- == 1) [[unlikely]] {
+    if (block->region != nullptr) goto generated;
+    cpu.generated_->hot(cpu, *block);
+  }
   s.budget -= block->count;
   s.gpr[kRipSlot] = s.rip;
   cpu.block_ = block;
-  in = block->entry;
+  in = block->first;
 
+execute:
   for (;;) {
     switch (static_cast<HotOp>(in->handler)) {
       case HotOp::kEndFall: s.rip = cpu.wrap_rip(s.gpr[kRipSlot] + in->offset); goto block_end;
@@ -28,28 +33,6 @@ enter:
       case HotOp::kEndBranchLook: goto look;
       case HotOp::kEndFallLeave: s.rip = cpu.wrap_rip(s.gpr[kRipSlot] + in->offset); return End::kLeave;
       case HotOp::kEndBranchLeave: return End::kLeave;
-      case HotOp::kCountEntry:
-        if (--block->heat == 0) [[unlikely]]
-          cpu.generated_->hot(cpu, *block);
-        ++in;
-        continue;
-      case HotOp::kEnterGenerated: {
-        s.budget += block->count;
-        const GeneratedEnd end = cpu.generated_->run(cpu, *block);
-        stamp = cpu.link_stamp();
-        page_stamp = cpu.page_stamp();
-        block = end.block;
-        in = end.in;
-        switch (end.then) {
-          case GeneratedEnd::Then::kEnter: goto enter;
-          case GeneratedEnd::Then::kResume: continue;
-          case GeneratedEnd::Then::kInterrupted: goto interrupted;
-          case GeneratedEnd::Then::kLeave: return End::kLeave;
-          case GeneratedEnd::Then::kBudget: return End::kBudget;
-          case GeneratedEnd::Then::kNoBlock: return End::kNoBlock;
-        }
-        continue;
-      }
 #define HOT(name, op, form, size, kind, expression) \
   case HotOp::name:                                 \
     if (!(expression)) [[unlikely]]                 \
@@ -98,6 +81,23 @@ block_end:
     block = next;
     goto enter;
   }
+
+generated : {
+  block->heat = kHeatOfRegion;
+  const GeneratedEnd end = cpu.generated_->run(cpu, *block);
+  stamp = cpu.link_stamp();
+  page_stamp = cpu.page_stamp();
+  block = end.block;
+  in = end.in;
+  switch (end.then) {
+    case GeneratedEnd::Then::kEnter: goto enter;
+    case GeneratedEnd::Then::kResume: goto execute;
+    case GeneratedEnd::Then::kInterrupted: goto interrupted;
+    case GeneratedEnd::Then::kLeave: return End::kLeave;
+    case GeneratedEnd::Then::kBudget: return End::kBudget;
+    case GeneratedEnd::Then::kNoBlock: return End::kNoBlock;
+  }
+}
 
 look:
   // Privilege, code segment or translation may have changed, so links do not hold.

@@ -52,7 +52,7 @@ class Grower {
   bool suits(const Block& block) const;
   void offer(i64 delta);
   bool add_hottest();
-  i32 executed(const Block& block) const { return threshold_ - block.heat; }
+  i64 executed(const Block& block) const { return threshold_ - block.heat; }
   Block* block_at(i64 delta) const;
   std::vector<u16> find_entries() const;
 
@@ -148,7 +148,7 @@ std::unique_ptr<Region> Grower::finish() {
   for (const Found& found : taken_) {
     Block& copy = region->copies.emplace_back(*found.block);
     std::copy_n(found.block->first, found.block->count + 1u, at);
-    copy.first = copy.entry = at;
+    copy.first = at;
     copy.region = nullptr;
     copy.hash_next = nullptr;
     copy.links[0] = copy.links[1] = {};

@@ -14,9 +14,6 @@ enum class HotOp : u16 {
   kEndBranchLook,
   kEndFallLeave,
   kEndBranchLeave,
-  // What opens a block while generated code is in use: counts entries, or hands over to the block's region.
-  kCountEntry,
-  kEnterGenerated,
 #define HOT(name, ...) name,
 #define HOT_BRANCH(name, ...) name,
 #include "core/cpu/exec/hot.inc"
