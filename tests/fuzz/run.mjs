@@ -1,56 +1,72 @@
-// The long run of the controllers' fuzzers: node tests/fuzz/run.mjs [--runs N] [--seconds S] [CONTROLLER...]
-// Builds build/asan/chips_fuzz, gives each controller N executions (10 million) or S seconds, whichever comes first,
-// keeps what it found interesting in build/fuzz, and ends with the counts. Exit status 1 after a finding.
+// The long run of the fuzzers: node tests/fuzz/run.mjs [--runs N] [--seconds S] [--build FOLDER] [NAME...]
+// Builds the fuzzers (build/fuzz), gives each controller and device N executions (10 million) or S seconds, whichever
+// comes first, keeps what it found interesting in FOLDER/corpus, and ends with the counts: executions, edges reached of
+// those in the program, seconds of the slowest input. Exit status 1 after a finding.
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
-const all = [
+const chips = [
   ...fs.readFileSync(path.join(root, "tests/fuzz/chips.h"), "utf8").matchAll(/\{"(\w+)", make_/g),
-].map(([, name]) => name);
+].map(([, name]) => ({ name, program: "chips_fuzz", longest: 48, env: { LAPWING_CHIP: name } }));
+const all = [
+  ...chips,
+  { name: "ide", program: "ide_fuzz", longest: 256 },
+  { name: "nvme", program: "nvme_fuzz", longest: 512 },
+  { name: "vga", program: "vga_fuzz", longest: 128 },
+  { name: "controllers", program: "controllers_fuzz", longest: 512 }, // all controllers, wired together
+];
 
-const wanted = [];
-const limits = { "--runs": 10_000_000, "--seconds": 0 };
+const names = [];
+const settings = { "--runs": 10_000_000, "--seconds": 0, "--build": "build/fuzz" };
 const args = process.argv.slice(2);
 for (let i = 0; i < args.length; i++) {
-  if (args[i] in limits) limits[args[i]] = Number(args[++i]);
-  else wanted.push(args[i]);
+  if (args[i] in settings) settings[args[i]] = args[++i];
+  else names.push(args[i]);
 }
-for (const name of wanted) {
-  if (all.includes(name)) continue;
-  console.error(`no controller '${name}'; there are ${all.join(", ")}`);
+const unknown = names.find((name) => !all.some((row) => row.name === name));
+if (unknown) {
+  console.error(`no fuzzer '${unknown}'; there are ${all.map(({ name }) => name).join(", ")}`);
   process.exit(2);
 }
+const wanted = all.filter(({ name }) => names.length === 0 || names.includes(name));
 
 function must(command, ...rest) {
   const { status } = spawnSync(command, rest, { cwd: root, stdio: "inherit" });
   if (status !== 0) process.exit(status ?? 1);
 }
-must("cmake", "--preset", "asan");
-must("cmake", "--build", "build/asan", "--target", "chips_fuzz");
+const build = path.resolve(root, settings["--build"]);
+must("cmake", "--preset", "fuzz", "-B", build);
+must("cmake", "--build", build, "--target", ...new Set(wanted.map(({ program }) => program)));
 
+// A freed block is kept from reuse for a while: what the default keeps is most of a short input's time.
+const asan = "quarantine_size_mb=2:thread_local_quarantine_size_kb=64:malloc_context_size=2";
 let findings = 0;
-for (const name of wanted.length > 0 ? wanted : all) {
-  const corpus = path.join(root, "build/fuzz", name);
+for (const { name, program, longest, env } of wanted) {
+  const corpus = path.join(build, "corpus", name);
   fs.mkdirSync(corpus, { recursive: true });
   const { status, stderr } = spawnSync(
-    path.join(root, "build/asan/chips_fuzz"),
+    path.join(build, program),
     [
       corpus,
-      `-runs=${limits["--runs"]}`,
-      `-max_total_time=${limits["--seconds"]}`,
-      "-max_len=48",
+      `-runs=${settings["--runs"]}`,
+      `-max_total_time=${settings["--seconds"]}`,
+      `-max_len=${longest}`,
+      "-timeout=10",
       "-print_final_stats=1",
       `-artifact_prefix=${corpus}-`,
     ],
-    { env: { ...process.env, LAPWING_CHIP: name }, encoding: "utf8", maxBuffer: 1 << 28 },
+    { env: { ...process.env, ASAN_OPTIONS: asan, ...env }, encoding: "utf8", maxBuffer: 1 << 30 },
   );
   const executions = /number_of_executed_units: (\d+)/.exec(stderr)?.[1] ?? "?";
+  const slowest = /slowest_unit_time_sec: (\d+)/.exec(stderr)?.[1] ?? "?";
   const edges = [...stderr.matchAll(/cov: (\d+)/g)].at(-1)?.[1] ?? "?";
+  const counters = /\((\d+) inline 8-bit counters\)/.exec(stderr)?.[1] ?? "?";
   console.log(
-    `${name.padEnd(12)} ${executions.padStart(10)} executions, ${edges} edges${status === 0 ? "" : ": FINDING"}`,
+    `${name.padEnd(12)} ${executions.padStart(10)} executions, ${edges} of ${counters} edges, ` +
+      `slowest ${slowest} s${status === 0 ? "" : ": FINDING"}`,
   );
   if (status === 0) continue;
   findings++;

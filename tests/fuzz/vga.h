@@ -2,8 +2,6 @@
 // gives the same picture as drawing everything, and a restored VGA goes on as the original.
 #pragma once
 
-#include <memory>
-
 #include "devices/video/screen.h"
 #include "tests/unit/irq_fakes.h"
 
@@ -13,10 +11,11 @@ using namespace lapwing::testing;
 
 constexpr u64 kVgaMemory = 256 * 1024;
 // Larger pictures are not drawn: that would be most of the time.
-constexpr u32 kMostPixels = 1 << 16;
+constexpr u32 kMostPixels = 1 << 14;
 
 struct VgaRig {
-  VgaRig() : bytes(std::make_unique<u8[]>(kVgaMemory)), memory(bytes.get(), kVgaMemory) {}
+  // `bytes` may hold anything: power-on clears them.
+  explicit VgaRig(u8* bytes) : memory(bytes, kVgaMemory) {}
   bool is_drawable() const {
     const PictureMode mode = picture_mode(vga.registers());
     return u64{mode.width} * mode.height <= kMostPixels;
@@ -28,7 +27,6 @@ struct VgaRig {
     return sink.out;
   }
 
-  std::unique_ptr<u8[]> bytes;
   Clock clock;
   DirectMemory memory;
   Vga vga{clock, memory};
@@ -93,13 +91,16 @@ inline void vga_step(VgaRig& rig, VgaInput& in) {
 
 // False when a property does not hold; `why` says which.
 inline bool run_vga(const u8* data, std::size_t size, const char*& why) {
+  static u8 memory[2][kVgaMemory];
   VgaInput in(data, size);
-  VgaRig rig;
+  VgaRig rig(memory[0]);
   if (in.byte() % 2 == 0) rig.vga.enter_text_mode(nullptr);
   while (!in.empty()) vga_step(rig, in);
+  // Drawing everything and saving are slow beside an access: only some inputs end with them.
+  if (size % 4 != 0) return true;
   why = "drawing what changed differs from drawing everything";
   if (!draws_alike(rig)) return false;
-  VgaRig other;
+  VgaRig other(memory[1]);
   const std::vector<u8> saved_state = rig.state();
   why = "a saved VGA is refused";
   StateReader reader(saved_state.data(), saved_state.size());
