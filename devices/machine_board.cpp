@@ -1,6 +1,7 @@
 #include "devices/machine_board.h"
 
 #include <algorithm>
+#include <map>
 
 #include "core/hex.h"
 #include "devices/firmware/direct_boot.h"
@@ -301,6 +302,24 @@ void Board::build_timers() {
   fill_cmos();
 }
 
+// The devices with a bootindex as SeaBIOS names them.
+std::string Board::boot_order() const {
+  std::multimap<u64, std::string> paths;
+  for (std::size_t i = 0; i < nvme_.size(); ++i) {
+    if (const auto index = config_.storage.nvme[i].boot_index)
+      paths.emplace(*index, "nvme@" + hex(nvme_[i]->slot(), 1));
+  }
+  for (const DriveConfig& drive : config_.storage.drives) {
+    if (!drive.boot_index || !drive.index) continue;
+    const unsigned place = *drive.index;
+    paths.emplace(*drive.boot_index,
+                  "ide@1,1/drive@" + std::to_string(place / 2) + "/disk@" + std::to_string(place % 2));
+  }
+  std::string order;
+  for (const auto& [index, path] : paths) order += "/pci@i0cf8/" + path + "\n";
+  return order;
+}
+
 void Board::build_firmware() {
   fw_cfg_ = std::make_unique<FwCfg>(memory_);
   note(fw_cfg_->claim_ports(ports_));
@@ -310,7 +329,7 @@ void Board::build_firmware() {
   fw_cfg_->add_item(FwCfg::kUuid, {config_.uuid.begin(), config_.uuid.end()});
   note(add_acpi_files(*fw_cfg_, described));
   note(add_smbios_files(*fw_cfg_, described, config_.memory, config_.uuid));
-  note(add_boot_files(*fw_cfg_, config_.boot));
+  note(add_boot_files(*fw_cfg_, config_.boot, boot_order()));
   for (const FirmwareFile& file : config_.firmware_files) note(fw_cfg_->add_file(file.name, file.data));
   add(*fw_cfg_);
 }

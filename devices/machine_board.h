@@ -157,6 +157,7 @@ class Board final : private SystemControl {
   // The drive at a place of the IDE cables (0-3), nullptr = none.
   BlockDevice* ide_drive(unsigned place);
   void build_timers();
+  std::string boot_order() const;
   void build_firmware();
   void fill_cmos();
   void build_legacy();

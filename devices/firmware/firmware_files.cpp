@@ -75,7 +75,7 @@ Result<void> add_acpi_files(FwCfg& fw_cfg, const Platform& platform) {
   return {};
 }
 
-Result<void> add_boot_files(FwCfg& fw_cfg, const BootOptions& boot) {
+Result<void> add_boot_files(FwCfg& fw_cfg, const BootOptions& boot, std::string order) {
   constexpr u32 kNeverRetry = ~0u;
   fw_cfg.add_u16(FwCfg::kBootMenu, boot.menu ? 1 : 0);
   Result<void> added =
@@ -83,9 +83,10 @@ Result<void> add_boot_files(FwCfg& fw_cfg, const BootOptions& boot) {
   if (added.ok() && boot.menu_wait_ms) {
     added = fw_cfg.add_file("etc/boot-menu-wait", little_endian(*boot.menu_wait_ms, 2));
   }
-  if (added.ok() && boot.strict) {
-    constexpr char kHalt[] = "HALT";  // with its NUL: end of the list, try nothing else
-    added = fw_cfg.add_file("bootorder", {kHalt, kHalt + sizeof kHalt});
+  if (boot.strict) order += "HALT\n";  // end of the list, try nothing else
+  if (added.ok() && !order.empty()) {
+    order.back() = '\0';
+    added = fw_cfg.add_file("bootorder", {order.begin(), order.end()});
   }
   return added;
 }

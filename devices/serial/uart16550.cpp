@@ -1,5 +1,7 @@
 #include "devices/serial/uart16550.h"
 
+#include <algorithm>
+
 namespace lapwing {
 
 namespace {
@@ -98,6 +100,10 @@ unsigned Uart16550::capacity() const {
   return (fifo_control_ & fcr::kEnable) != 0 ? kFifoDepth : 1;
 }
 
+bool Uart16550::polled() const {
+  return (interrupt_enable_ & ier::kReceived) == 0;
+}
+
 unsigned Uart16550::trigger_level() const {
   constexpr u8 kLevels[] = {1, 4, 8, 14};
   return capacity() == 1 ? 1 : kLevels[fifo_control_ >> 6];
@@ -181,7 +187,7 @@ u8 Uart16550::read_receiver() {
   if (fifo_count_ == 0) line_status_ = static_cast<u8>(line_status_ & ~lsr::kDataReady);
   restart_character_timeout();
   update_irq();
-  if (!queue_.empty() && !feed_timer_.armed()) feed_timer_.arm(clock_.now_ns() + kReceiveIntervalNs);
+  feed_later();
   return value;
 }
 
@@ -226,6 +232,7 @@ void Uart16550::write_interrupt_enable(u8 value) {
   interrupt_enable_ = value & ier::kWritable;
   if ((risen & ier::kTransmitter) != 0) transmitter_interrupt_ = true;
   update_irq();
+  feed_later();
 }
 
 // Bits other than the enable are programmed only together with it; changing it empties the FIFOs.
@@ -235,7 +242,7 @@ void Uart16550::write_fifo_control(u8 value) {
   if (toggled || (enabled && (value & fcr::kClearReceiver) != 0)) clear_receiver();
   fifo_control_ = enabled ? value & fcr::kKept : 0;
   update_irq();
-  if (!queue_.empty() && !feed_timer_.armed()) feed_timer_.arm(clock_.now_ns() + kReceiveIntervalNs);
+  feed_later();
 }
 
 void Uart16550::write_modem_control(u8 value) {
@@ -269,11 +276,17 @@ void Uart16550::accept(u8 value) {
 // Moves one character of the host's queue; the next follows after a character time, or when the guest makes
 // room.
 void Uart16550::feed() {
-  if (queue_.empty() || loopback() || fifo_count_ >= capacity()) return;
+  if (queue_.empty() || loopback() ||
+      fifo_count_ >= (polled() ? std::min(capacity(), kPolledDepth) : capacity()))
+    return;
   const u8 value = queue_.front();
   queue_.pop_front();
   accept(value);
-  if (!queue_.empty()) feed_timer_.arm(clock_.now_ns() + kReceiveIntervalNs);
+  feed_later();
+}
+
+void Uart16550::feed_later() {
+  if (!queue_.empty() && !feed_timer_.armed()) feed_timer_.arm(clock_.now_ns() + interval());
 }
 
 void Uart16550::clear_receiver() {

@@ -14,6 +14,7 @@ constexpr u64 kMostBytes = BlockDevice::kMostSectors * BlockDevice::kSectorSize;
 constexpr u64 kCdSector = 2048;
 constexpr unsigned kPciSlots = 32;
 constexpr std::size_t kSerialSize = 20;
+constexpr u64 kMostBootIndex = 0x7FFFFFFF;
 
 std::optional<u64> parse_number(std::string_view text) {
   const int base = text.starts_with("0x") ? 16 : 10;
@@ -180,6 +181,7 @@ Result<void> StorageConfig::add_nvme(Properties& properties) {
   controller.serial = properties.text("serial");
   if (const auto slot = properties.number("addr", kPciSlots - 1))
     controller.slot = static_cast<unsigned>(*slot);
+  controller.boot_index = properties.number("bootindex", kMostBootIndex);
   if (controller.serial.size() > kSerialSize || !is_printable(controller.serial))
     properties.complain("serial=" + controller.serial + ": give at most 20 ASCII characters");
   if (properties.values.count("drive") > 0) {
@@ -222,7 +224,7 @@ Result<void> StorageConfig::add_ide(Properties& properties, bool cdrom) {
   const auto unit = properties.number("unit", 1);
   properties.text("id");
   if (const std::string serial = properties.text("serial"); !serial.empty()) drive.serial = serial;
-  if (properties.values.count("bootindex") > 0) properties.text("bootindex");
+  drive.boot_index = properties.number("bootindex", kMostBootIndex);
   drive.interface = DriveConfig::Interface::kIde;
   if (unit) drive.index = channel * 2 + static_cast<unsigned>(*unit);
   if (drive.cdrom != cdrom) {

@@ -5,6 +5,7 @@
 //     lines.
 //   device=nvme,drive=NAME,serial=TEXT,id=NAME,addr=SLOT      device=nvme-ns,drive=NAME,bus=ID,nsid=N
 //   device=ide-hd,drive=NAME,bus=ide.CHANNEL,unit=N           device=ide-cd the same
+//     nvme, ide-hd and ide-cd take bootindex=N: firmware tries the lowest first.
 #pragma once
 
 #include <optional>
@@ -27,6 +28,7 @@ struct DriveConfig {
   bool read_only = false;
   std::string serial;
   std::string image;
+  std::optional<u64> boot_index;
   bool used = false;  // a device has it
 };
 
@@ -40,6 +42,7 @@ struct NvmeConfig {
   std::string serial;
   std::optional<unsigned> slot;
   std::vector<NvmeNamespaceConfig> namespaces;
+  std::optional<u64> boot_index;
 };
 
 struct StorageConfig {

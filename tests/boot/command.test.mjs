@@ -59,6 +59,33 @@ for (const [what, args, pattern] of badFiles) {
   });
 }
 
+test("an earlier snapshot outlives a command that fails, and can be loaded and saved as one file", async () => {
+  const file = inTemporary("kept", "an earlier snapshot");
+  const { status } = await lapwing(["-kernel", inTemporary("none"), "--save-snapshot", file]);
+  assert.equal(status, 2);
+  assert.equal(fs.readFileSync(file, "utf8"), "an earlier snapshot");
+  const stop = ["--timeout-virtual", "0.1"];
+  const first = await lapwing([...guestFlags(guest), "--save-snapshot", file, ...stop]);
+  assert.equal(first.status, 124, first.stderr);
+  const size = fs.statSync(file).size;
+  const again = ["--load-snapshot", file, "--save-snapshot", file, "--timeout-virtual", "0.2"];
+  const second = await lapwing(["-m", guest.memory, "-append", guest.append, ...again]);
+  assert.equal(second.status, 124, second.stderr);
+  assert.ok(fs.statSync(file).size > size / 2);
+  const missing = await lapwing([...guestFlags(guest), "--stats", inTemporary("no/such/folder"), ...stop]);
+  assert.equal(missing.status, 2);
+  assert.match(missing.stderr, /no such folder/);
+});
+
+test("a full disk is one line and status 2", { skip: !fs.existsSync("/dev/full") }, async () => {
+  const { status, stderr } = await lapwing([
+    ...guestFlags(guest),
+    ...["--save-snapshot", "/dev/full", "--timeout-virtual", "0.1"],
+  ]);
+  assert.equal(status, 2, stderr);
+  assert.match(stderr, /cannot write the snapshot '\/dev\/full': the disk is full/);
+});
+
 test(
   "the same command gives the same hashes, with any patience and with tracing",
   { timeout: 600_000 },

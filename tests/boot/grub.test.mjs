@@ -30,6 +30,14 @@ for (const cpus of ["1", "4"]) {
   );
 }
 
+test("a thousand characters at once reach GRUB's command line whole", { timeout: 300_000 }, async () => {
+  const text = Array.from({ length: 1000 }, (_, i) => ((i * i * 7 + 3) % 36).toString(36)).join("");
+  const { status, stdout, stderr } = await grub(type(`echo ${text}`, "halt"));
+  assert.equal(status, 0, stderr + stdout.slice(-2000));
+  const plain = stdout.replace(/\x1b\[[0-9;?]*[A-Za-z]/g, "").replace(/\s/g, "");
+  assert.equal(plain.split(text).length - 1, 2, "typed and echoed");
+});
+
 test("GRUB restarts the machine", { timeout: 300_000 }, async () => {
   const twice = ["--expect", "Welcome to GRUB", "--expect", "Welcome to GRUB"];
   const { status, stdout, stderr } = await grub([...type("reboot"), ...twice]);

@@ -174,11 +174,11 @@ TEST_CASE("boot_options_become_files_and_mistakes_sentences", "[firmware]") {
   CHECK(options.value().order[0] == BootMedium::kCd);
   CHECK(options.value().order[1] == BootMedium::kNetwork);
   CHECK(options.value().order[2] == BootMedium::kNone);
-  REQUIRE(add_boot_files(pc.fw_cfg, options.value()).ok());
+  REQUIRE(add_boot_files(pc.fw_cfg, options.value(), "/a\n/b\n").ok());
   std::map<std::string, Bytes> files = pc.files();
   CHECK(files["etc/boot-menu-wait"] == Bytes{0x2C, 0x01});
   CHECK(files["etc/boot-fail-wait"] == Bytes{0xA0, 0x0F, 0, 0});
-  CHECK(files["bootorder"] == Bytes{'H', 'A', 'L', 'T', 0});
+  CHECK(files["bootorder"] == Bytes{'/', 'a', '\n', '/', 'b', '\n', 'H', 'A', 'L', 'T', 0});
   CHECK(parse_boot_options("d").ok());
   for (const char* wrong :
        {"order=z", "dd", "cdna", "menu=1", "splash-time=x", "once=d", "colour=red", "d,c"})

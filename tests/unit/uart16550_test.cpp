@@ -122,6 +122,29 @@ TEST_CASE("uart: more than the FIFO holds waits until the guest reads") {
   CHECK((b.in(5) & 2) == 0);
 }
 
+TEST_CASE("uart: a guest that polls finds at most 14 characters at a time, at the speed of the line") {
+  Bench b;
+  b.out(2, 0x01);
+  std::string text;
+  for (int i = 0; i < 100; ++i) text += static_cast<char>(' ' + i % 90);
+  b.receive(text);
+  std::string got;
+  for (int tick = 0; tick < 20 && got.size() < text.size(); ++tick) {
+    b.pass(55'000'000);
+    std::size_t found = 0;
+    for (; (b.in(5) & 1) != 0; ++found, b.pass(2'000)) got += static_cast<char>(b.in(0));
+    CHECK(found <= 14);
+  }
+  CHECK(got == text);
+  b.receive(text);
+  b.pass(55'000'000);
+  b.out(1, 0x01);  // a driver that takes interrupts gets the full FIFO
+  b.pass(1'000'000);
+  std::size_t found = 0;
+  for (; (b.in(5) & 1) != 0; ++found) b.in(0);
+  CHECK(found == 16);
+}
+
 TEST_CASE("uart: loopback returns characters, MCR shows in MSR, and an overrun is a line-status interrupt") {
   Bench b;
   b.in(6);

@@ -27,12 +27,35 @@ export function readInput(what: string, path: string): Uint8Array {
   return bytes;
 }
 
+function cannotWrite(what: string, path: string, error: unknown): LapwingError {
+  const isLost = (error as NodeJS.ErrnoException).code === "ENOENT";
+  const reason = isLost ? "there is no such folder" : reasonOf(error);
+  return new LapwingError("bad_file", `cannot write ${what} '${path}': ${reason}.`);
+}
+
 /** Opens a file for output, so that a bad path is known before the machine runs. */
-export function openOutput(what: string, path: string): number {
+export function openOutput(what: string, path: string, mode: "w" | "a" = "w"): number {
   try {
-    return fs.openSync(path, "w");
+    return fs.openSync(path, mode);
   } catch (error) {
-    throw new LapwingError("bad_file", `cannot write ${what} '${path}': ${reasonOf(error)}.`);
+    throw cannotWrite(what, path, error);
+  }
+}
+
+/** For what is written at the end: is the path good? An earlier file stays as it is until then. */
+export function checkOutput(what: string, path: string): void {
+  fs.closeSync(openOutput(what, path, "a"));
+}
+
+/** Writes a whole file; an earlier one of that name is replaced once the new one is complete. */
+export function saveOutput(what: string, path: string, data: string | Uint8Array): void {
+  try {
+    if (!fs.statSync(path, { throwIfNoEntry: false })?.isFile()) return fs.writeFileSync(path, data);
+    const target = fs.realpathSync(path);
+    fs.writeFileSync(`${target}.part`, data);
+    fs.renameSync(`${target}.part`, target);
+  } catch (error) {
+    throw cannotWrite(what, path, error);
   }
 }
 

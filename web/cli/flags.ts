@@ -11,6 +11,8 @@ export interface Flag {
   support?: "later" | "ignored";
   alias?: string[];
   repeatable?: boolean;
+  /** Refused with this sentence: what to do instead. */
+  instead?: string;
 }
 
 export const groups = {
@@ -25,6 +27,9 @@ export const groups = {
 export type GroupName = keyof typeof groups;
 
 type Row = [name: string, value: string | undefined, help: string, extra?: Partial<Flag>];
+
+const noFloppy =
+  "there is no floppy controller; give a raw disk image with -hda, or a CD that holds the floppy's image with -cdrom.";
 
 const rows: Record<GroupName, Row[]> = {
   machine: [
@@ -56,6 +61,8 @@ const rows: Record<GroupName, Row[]> = {
     ["-kernel", "FILE", "Linux bzImage or multiboot ELF"],
     ["-initrd", "FILE[,FILE ARGS]", "initial RAM disk, or multiboot modules"],
     ["-append", "TEXT", "the kernel's command line"],
+    ["-fda", "FILE", "floppy", { instead: noFloppy }],
+    ["-fdb", "FILE", "second floppy", { instead: noFloppy }],
     ["-hda", "FILE", "raw image of the first IDE disk; the guest's writes are kept in memory only"],
     ["-hdb", "FILE", "the second (primary slave)"],
     ["-hdc", "FILE", "the third (secondary master, where -cdrom is too)"],
@@ -77,7 +84,11 @@ const rows: Record<GroupName, Row[]> = {
     ["-vnc", "none", "no VNC server"],
     ["-parallel", "none", "no parallel port"],
     ["-vga", "std|none", "graphics card: std (the default of firmware), none (with -kernel)"],
-    ["-monitor", "none|stdio", "where the monitor is (Ctrl-A C reaches it in any case)"],
+    [
+      "-monitor",
+      "none|stdio",
+      "stdio: what is typed goes to the monitor first (Ctrl-A C changes over in any case)",
+    ],
     ["-device", "NAME,...", "isa-debug-exit,iobase=,iosize=; `help` lists devices", { repeatable: true }],
     ["-debugcon", "DEVICE", "debug console at port 0xe9: stdio, file:PATH, null or chardev:ID"],
     ["-global", "isa-debugcon.iobase=PORT", "another port for -debugcon", { repeatable: true }],
@@ -90,9 +101,9 @@ const rows: Record<GroupName, Row[]> = {
   ],
   run: [
     ["-no-reboot", undefined, "end when the guest resets itself"],
-    ["-no-shutdown", undefined, "stay when the guest powers off", { support: "later" }],
+    ["-no-shutdown", undefined, "stay when the guest powers off, until Ctrl-A X or the monitor's quit"],
     ["-icount", "...", "time always follows instructions here", { support: "ignored" }],
-    ["-S", undefined, "start paused", { support: "later" }],
+    ["-S", undefined, "start paused: the monitor's cont, or a debugger, lets it run"],
     ["-s", undefined, "-gdb tcp::1234", { support: "later" }],
     ["-gdb", "tcp::PORT", "debugger port", { support: "later" }],
     ["--clock", "virtual|realtime", "virtual: the same command gives the same run (default for automation)"],
@@ -154,6 +165,7 @@ export function parseFlags(args: readonly string[]): ParsedFlags {
       continue;
     }
     if (!flag) throw unknownFlag(args[i]!);
+    if (flag.instead) throw new LapwingError("not_supported", `${name}: ${flag.instead}`);
     if (flag.support === "later") throw new LapwingError("not_supported", `${name} is not supported yet.`);
     if (flag.value === undefined) {
       if (inline !== undefined) throw new LapwingError("bad_option", `${name} takes no value.`);
@@ -231,7 +243,7 @@ export function helpText(): string {
       const names = [flag.name, ...(flag.alias ?? [])].join(", ");
       const left = `  ${names}${flag.value ? ` ${flag.value}` : ""}`;
       const note =
-        flag.support === "later"
+        flag.support === "later" || flag.instead
           ? " (not supported yet)"
           : flag.support === "ignored"
             ? " (accepted, no effect)"

@@ -53,6 +53,10 @@ export interface Options {
   symbols?: string;
   log?: LogOptions;
   patience?: number;
+  startPaused: boolean;
+  noShutdown: boolean;
+  /** What is typed goes to the monitor until Ctrl-A C. */
+  monitorFirst: boolean;
 }
 
 const second = 1e9;
@@ -86,10 +90,10 @@ export const devices: Record<string, string> = {
   "isa-debugcon": "iobase=PORT (0xe9)",
   "pc-testdev": "test ports of QEMU's PC",
   "pci-testdev": "PCI function that counts accesses to its BARs",
-  nvme: "drive=ID, serial=TEXT, id=NAME, addr=SLOT: an NVMe controller with that -drive if=none",
+  nvme: "drive=ID, serial=TEXT, id=NAME, addr=SLOT, bootindex=N: an NVMe controller with that -drive if=none",
   "nvme-ns": "drive=ID, bus=NAME, nsid=N: another namespace of an NVMe controller",
-  "ide-hd": "drive=ID, bus=ide.0|ide.1, unit=0|1",
-  "ide-cd": "drive=ID, bus=ide.0|ide.1, unit=0|1",
+  "ide-hd": "drive=ID, bus=ide.0|ide.1, unit=0|1, bootindex=N",
+  "ide-cd": "drive=ID, bus=ide.0|ide.1, unit=0|1, bootindex=N",
 };
 const laterDevices = /^(virtio-|scsi-|usb-|e1000|rtl8139|ne2k|VGA|vga|AC97|intel-)/;
 
@@ -129,6 +133,9 @@ export function optionsFrom(flags: ParsedFlags, inputIsInteractive: boolean): Op
     traceIrq: traceFile(one("--trace-irq")),
     symbols: one("--symbols"),
     log: logItems(one("-d"), one("-D")),
+    startPaused: flags.has("-S"),
+    noShutdown: flags.has("-no-shutdown"),
+    monitorFirst: one("-monitor") === "stdio",
     patience: flags.has("--patience") ? positiveInteger("--patience", one("--patience")!) : undefined,
   };
   if (options.kernel && options.bios)

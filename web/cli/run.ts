@@ -11,13 +11,14 @@ import { randomPatience } from "../src/engine/run_to";
 import { takeFrame } from "../src/engine/screen_feed";
 import { LapwingError, messageOf } from "../src/errors";
 import { framePng } from "../src/io/png";
+import { createMachine } from "./create";
 import { compileEngineFile, firmwarePath } from "./engine_file";
 import { openDrives, overlayNote } from "./drives";
-import { openOutput, readInput, writeFully } from "./files";
+import { checkOutput, openOutput, readInput, saveOutput, writeFully } from "./files";
 import { monitorLine } from "./monitor";
 import type { Options, SerialTarget } from "./options";
 import { saveStatistics } from "./statistics";
-import { Terminal } from "./terminal";
+import { stdinKind, Terminal } from "./terminal";
 import { TraceFiles } from "./trace";
 import { ConsoleWatcher } from "./watcher";
 
@@ -37,17 +38,18 @@ interface InputFiles {
 }
 
 export async function run(options: Options): Promise<number> {
+  requireSomebodyToStart(options);
   const files = readFiles(options);
   await checkInitrds(options, files);
   const disks = openDrives(options.drives, say);
   const drives = await disks.configLines();
-  const text = files.replay
+  const wanted = files.replay
     ? `accel=${options.config.accel ?? "jit"}\n${recordedConfig(files.replay)}`
     : configText({ ...options.config, drives, vga: screenOf(options, files) });
-  if (files.replay) requireSameDisks(text, drives);
-  const memory = Number(/^memory=(\d+)$/m.exec(text)?.[1] ?? options.config.memory);
+  if (files.replay) requireSameDisks(wanted, drives);
+  const memory = Number(/^memory=(\d+)$/m.exec(wanted)?.[1] ?? options.config.memory);
   const engine = new Engine(instantiateEngine(await compileEngineFile(), memory, disks));
-  engine.createFromText(text);
+  const text = createMachine(engine, wanted, say);
   if (files.replay) engine.replayInputs(files.replay);
   if (options.logInput) engine.recordInputs();
   const hasScreen = /^vga=std$/m.test(text);
@@ -55,6 +57,16 @@ export async function run(options: Options): Promise<number> {
   const note = overlayNote(options.drives);
   if (note) say(note);
   return new Promise((resolve) => new Run(engine, options, resolve).start());
+}
+
+/** -S without anybody who could say `cont` would wait for ever. */
+function requireSomebodyToStart({ startPaused, monitorFirst }: Options): void {
+  const kind = stdinKind();
+  if (!startPaused || kind === "terminal" || (kind === "pipe" && monitorFirst)) return;
+  throw new LapwingError(
+    "bad_option",
+    "-S starts paused, and nobody could say cont: run it in a terminal, or give -monitor stdio a pipe.",
+  );
 }
 
 /** A saved machine has the graphics card that it was saved with. */
@@ -89,7 +101,7 @@ function readFiles(options: Options): InputFiles {
     options.saveSnapshot?.path,
     options.screenshot?.path,
   ]) {
-    if (path) fs.closeSync(openOutput("the file", path));
+    if (path) checkOutput("the file", path);
   }
   return {
     ...readBootFiles(options),
@@ -170,16 +182,17 @@ class Run {
       clock: options.replay ? "virtual" : options.clock,
       patience: options.patience === undefined ? undefined : randomPatience(options.patience),
     });
-    this.#terminal = new Terminal({
-      input: (bytes) => this.#type(bytes),
+    const handlers = {
+      input: (bytes: Uint8Array) => this.#type(bytes),
       quit: () => this.#finish(exitStatus.ok),
-      monitorLine: (line) => monitorLine(line, engine, this.#pump, () => this.#finish(exitStatus.ok)),
-      inputEnded: () => this.#pump.input(() => {}),
-    });
+      monitorLine: (line: string) => monitorLine(line, engine, this.#pump, () => this.#finish(exitStatus.ok)),
+      inputEnded: () => this.#inputEnded(),
+    };
+    this.#terminal = new Terminal(handlers, options.monitorFirst);
   }
 
   start(): void {
-    if (this.#stdinPort >= 0 && !this.#options.replay) this.#terminal.open();
+    if ((this.#stdinPort >= 0 || this.#options.monitorFirst) && !this.#options.replay) this.#terminal.open();
     process.on("SIGTERM", () => this.#finish(128 + 15));
     process.on("SIGINT", () => this.#finish(128 + 2));
     if (this.#options.timeoutNs !== Infinity) {
@@ -190,7 +203,13 @@ class Run {
     }
     // Patterns that match before any output: --send '^=>...' types at once.
     this.#watch(0, new Uint8Array());
-    if (!this.#isDone) this.#pump.start();
+    if (!this.#isDone && !this.#options.startPaused) this.#pump.start();
+  }
+
+  /** Nobody can let a paused machine go on any more. */
+  #inputEnded(): void {
+    if (this.#pump.isRunning) this.#pump.input(() => {});
+    else this.#finish(exitStatus.ok);
   }
 
   #hooks() {
@@ -252,7 +271,8 @@ class Run {
   }
 
   #type(bytes: Uint8Array): void {
-    if (!this.#isDone) this.#pump.input(() => this.#engine.serialInput(this.#stdinPort, bytes));
+    if (!this.#isDone && this.#stdinPort >= 0)
+      this.#pump.input(() => this.#engine.serialInput(this.#stdinPort, bytes));
   }
 
   #ended(stop: DoorStop): void {
@@ -268,6 +288,9 @@ class Run {
       this.#say(`the guest ended before --expect '${missed}' appeared`);
       return this.#finish(exitStatus.failed);
     }
+    if (stop === DoorStop.PowerOff && this.#options.noShutdown && this.#terminal.mayType) {
+      return this.#say("the guest is off; -no-shutdown keeps it for the monitor (Ctrl-A X ends)");
+    }
     this.#finish(status);
   }
 
@@ -279,6 +302,10 @@ class Run {
   }
 
   #failed(error: unknown): void {
+    if (isUsers(error)) {
+      this.#say(messageOf(error));
+      return this.#finish(exitStatus.usage);
+    }
     this.#say(`${messageOf(error)}\nlapwing: please report this with the command line and the kernel used.`);
     this.#finish(exitStatus.engine);
     // Also when it failed while the results of an ended run were written.
@@ -291,12 +318,12 @@ class Run {
   }
 
   #saveSnapshot(): void {
-    fs.writeFileSync(this.#options.saveSnapshot!.path, this.#engine.saveSnapshot());
+    saveOutput("the snapshot", this.#options.saveSnapshot!.path, this.#engine.saveSnapshot());
   }
 
   #saveScreenshot(): void {
     const frame = takeFrame(this.#engine, true);
-    if (frame) fs.writeFileSync(this.#options.screenshot!.path, framePng(frame));
+    if (frame) saveOutput("the screenshot", this.#options.screenshot!.path, framePng(frame));
   }
 
   /** What is on the screen counts as well as what is on the console. */
@@ -312,7 +339,12 @@ class Run {
     this.#pump.pause();
     clearTimeout(this.#timer);
     this.#terminal.close();
-    if (status !== exitStatus.engine) this.#writeResults();
+    try {
+      if (status !== exitStatus.engine) this.#writeResults();
+    } catch (error) {
+      this.#say(messageOf(error));
+      status = isUsers(error) ? exitStatus.usage : exitStatus.engine;
+    }
     for (const file of [...this.#serialFiles, ...this.#debugFiles])
       if (file !== undefined) fs.closeSync(file);
     this.#resolve(status);
@@ -326,7 +358,7 @@ class Run {
     if (this.#watcher.awaitsScreen) {
       say(`no screenshot was saved: '${screenshot!.pattern!.source}' did not appear.`);
     }
-    if (logInput) fs.writeFileSync(logInput, this.#engine.takeInputLog());
+    if (logInput) saveOutput("the input log", logInput, this.#engine.takeInputLog());
     if (stats) saveStatistics(stats, this.#engine, this.#pump, performance.now() - this.#startedAt);
   }
 
@@ -334,6 +366,9 @@ class Run {
     say(sentence);
   }
 }
+
+/** A full disk, say: nothing to report. */
+const isUsers = (error: unknown): boolean => error instanceof LapwingError && error.code === "bad_file";
 
 const say = (sentence: string): void => void writeFully(2, `lapwing: ${sentence}\n`);
 

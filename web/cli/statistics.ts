@@ -1,6 +1,6 @@
-import fs from "node:fs";
 import type { Engine } from "../src/engine/engine";
 import type { Pump } from "../src/engine/pump";
+import { saveOutput } from "./files";
 
 const second = 1e9;
 
@@ -28,5 +28,5 @@ export function saveStatistics(path: string, engine: Engine, pump: Pump, wallMs:
     hash: engine.hash(),
     engine: engineStatistics(engine),
   };
-  fs.writeFileSync(path, JSON.stringify(statistics, null, 2) + "\n");
+  saveOutput("the statistics", path, JSON.stringify(statistics, null, 2) + "\n");
 }

@@ -30,8 +30,9 @@ export class Terminal {
   #inMonitor = false;
   #line = "";
 
-  constructor(handlers: TerminalHandlers) {
+  constructor(handlers: TerminalHandlers, monitorFirst = false) {
     this.#handlers = handlers;
+    this.#inMonitor = monitorFirst;
   }
 
   /** Can the user still type something? */
@@ -65,7 +66,8 @@ export class Terminal {
 
   #take(bytes: Uint8Array): void {
     if (this.#kind === "pipe") {
-      this.#handlers.input(bytes);
+      if (this.#inMonitor) this.#commands(bytes);
+      else this.#handlers.input(bytes);
       return;
     }
     const plain: number[] = [];
@@ -105,6 +107,13 @@ export class Terminal {
       default:
         if (byte === ctrlA) this.#handlers.input(new Uint8Array([ctrlA]));
     }
+  }
+
+  /** The monitor's commands from a pipe, a line each. */
+  #commands(bytes: Uint8Array): void {
+    const lines = (this.#line + new TextDecoder().decode(bytes)).split(/\r?\n/);
+    this.#line = lines.pop()!;
+    for (const line of lines) if (line.trim()) writeFully(1, this.#handlers.monitorLine(line.trim()));
   }
 
   #edit(byte: number): void {
