@@ -175,6 +175,8 @@ class Cpu final : public CpuPins, public Saveable {
   // The block at state.rip. nullptr: a fault was raised, or (no fault) the code must be stepped through.
   Block* find_block();
   u32 packed_mode() const { return packed_mode_; }
+  // Changes when a translation of code was dropped.
+  u64 fetch_generation() const { return tlb_.fetch_generation(); }
   const ModeKey& mode() const { return mode_; }
   // Behind an instruction that asks for the run loop, RIP being exact: whether that has nothing to do, so
   // that whoever executes goes on with the block at RIP.

@@ -100,10 +100,13 @@ void Lowering::call_handler(const Node& n) {
   code_.i32_const(static_cast<u32>(n.imm));
   code_.i32_const(static_cast<u32>(n.imm_high));
   code_.op(WasmOp::kCall, static_cast<u32>(Callee::kCallHandler));
-  // Repeated strings take from the budget.
+  // Repeated strings take from the budget; some handlers change whose rights accesses have.
   get(0);
   code_.memory(WasmOp::kI64Load, kStateLayout.budget);
   set(budget_);
+  get(0);
+  code_.memory(WasmOp::kI32Load, kStateLayout.data_tlb);
+  set(tlb_);
 }
 
 void Lowering::guest_load(const Node& n) {

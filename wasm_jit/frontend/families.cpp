@@ -1,5 +1,7 @@
 #include "wasm_jit/frontend/families.h"
 
+#include "core/cpu/decode/op_info.h"
+
 namespace lapwing::jit {
 
 namespace {
@@ -30,3 +32,11 @@ Family family_of(Op op) {
 }
 
 }  // namespace lapwing::jit
+
+namespace lapwing {
+
+bool goes_on_behind(Op op) {
+  return (op_info(op).attributes & kAttrBranch) == 0 && jit::family_of(op) != nullptr;
+}
+
+}  // namespace lapwing

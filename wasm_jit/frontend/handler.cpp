@@ -1,8 +1,10 @@
 // Instructions that generated code gives to their generic handlers: what x87, MMX and SSE have no short form
-// for, and system instructions that neither branch nor ask for the run loop. Before the call the registers
-// and flags that the handler sees are in memory; what it changed is read back.
+// for, and system instructions that do not branch. Before the call the registers and flags that the handler
+// sees are in memory; what it changed is read back. Behind those that ask for the run loop the region goes on
+// if that has nothing to do and the mode is what it was.
 #include <initializer_list>
 
+#include "core/cpu/decode/op_info.h"
 #include "wasm_jit/frontend/families.h"
 
 namespace lapwing::jit {
@@ -52,6 +54,12 @@ void Translator::continue_behind(const Instruction& in) {
 
 void Translator::call_handler(const Instruction& in) {
   leave_unless(start_handler(in));
+}
+
+void Translator::leave_for_run_loop(const Instruction& in, Value answer) {
+  if ((op_info(in.op).attributes & kAttrLeave) == 0) return;
+  const Value leaves = builder_.binary(IrOp::kShrU32, answer, builder_.c32(1));
+  builder_.exit_if(leaves, exit_code(GeneratedExit::kLeave, block_));
 }
 
 void Translator::leave_unless(Value completed) {
@@ -182,14 +190,20 @@ Touched touched_by(Op op) {
     case Op::RDTSC: return {bits({kRax, kRdx})};
     case Op::RDTSCP:
     case Op::RDMSR:
+    case Op::WRMSR:
+    case Op::RDPKRU:
     case Op::XGETBV: return {bits({kRax, kRcx, kRdx})};
     case Op::CPUID: return {bits({kRax, kRbx, kRcx, kRdx})};
     case Op::CMPXCHG8B:
     case Op::CMPXCHG16B: return {bits({kRax, kRbx, kRcx, kRdx}), true};
-    case Op::PUSHF: return {bits({kRsp}), true};
+    case Op::PUSHF:
+    case Op::POPF: return {bits({kRsp}), true};
+    case Op::RDRAND:
+    case Op::RDSEED: return {0, true};
     case Op::LAHF:
     case Op::SAHF: return {bits({kRax}), true};
-    case Op::PUSH_SEG: return {bits({kRsp})};
+    case Op::PUSH_SEG:
+    case Op::POP_SEG: return {bits({kRsp})};
     case Op::ENTER: return {bits({kRsp, kRbp})};
     case Op::PUSHA:
     case Op::POPA: return {bits({kRax, kRcx, kRdx, kRbx, kRsp, kRbp, kRsi, kRdi})};
@@ -197,17 +211,33 @@ Touched touched_by(Op op) {
   }
 }
 
+bool has_rm(Op op) {
+  switch (op) {
+    case Op::MOV_TO_SEG:
+    case Op::MOV_FROM_SEG:
+    case Op::MOV_FROM_CR:
+    case Op::CMPXCHG8B:
+    case Op::CMPXCHG16B:
+    case Op::RDFSBASE:
+    case Op::RDGSBASE:
+    case Op::WRFSBASE:
+    case Op::WRGSBASE:
+    case Op::RDRAND:
+    case Op::RDSEED: return true;
+    default: return false;
+  }
+}
+
 }  // namespace
 
-// System and other rare instructions that neither branch nor ask for the run loop.
+// System and other rare instructions that do not branch.
 bool general_handler(Translator& t, const Instruction& in) {
   Touched touched = touched_by(in.op);
   u16 read = touched.registers;
-  const bool has_rm = in.op == Op::MOV_FROM_SEG || in.op == Op::CMPXCHG8B || in.op == Op::CMPXCHG16B;
-  if (has_rm && in.rm_is_memory()) {
+  if (has_rm(in.op) && in.rm_is_memory()) {
     if (in.base < 16) read = static_cast<u16>(read | 1u << in.base);
     if (in.index < 16) read = static_cast<u16>(read | 1u << in.index);
-  } else if (has_rm) {
+  } else if (has_rm(in.op)) {
     touched.registers = static_cast<u16>(touched.registers | 1u << (in.rm >> 3));
     read = static_cast<u16>(read | touched.registers);
   }
@@ -218,8 +248,10 @@ bool general_handler(Translator& t, const Instruction& in) {
   };
   for_each(read, [&](Var var) { t.spill(var); });
   if (touched.flags) t.spill_flags();
-  t.call_handler(in);
+  const Value answer = t.start_handler(in);
+  t.leave_unless(answer);
   for_each(touched.registers, [&](Var var) { t.reload(var); });
+  t.leave_for_run_loop(in, answer);
   return true;
 }
 

@@ -89,6 +89,8 @@ class Translator {
   // The same in two steps, for handlers that make progress before they are interrupted.
   Value start_handler(const Instruction& in);
   void leave_unless(Value completed);
+  // Behind an instruction that asks for the run loop, by what call_handler() (runtime/helpers.h) answered.
+  void leave_for_run_loop(const Instruction& in, Value answer);
   void spill(Var var);
   void reload(Var var);
   void flags_in_memory();

@@ -12,6 +12,10 @@ const Instruction& last_of(const Block& block) {
   return block.first[block.count - 1];
 }
 
+bool ends_region(Op op) {
+  return (op_info(op).attributes & (kAttrLeave | kAttrEndBlock)) != 0 && !goes_on_behind(op);
+}
+
 // How a block can be left for a place that is known in advance.
 struct Exits {
   bool falls = false;     // to the following instruction (also where a call returns to)
@@ -21,7 +25,7 @@ struct Exits {
 Exits exits_of(const Block& block) {
   const Instruction& last = last_of(block);
   const u16 attributes = op_info(last.op).attributes;
-  if ((attributes & (kAttrLeave | kAttrEndBlock)) != 0) return {};
+  if (ends_region(last.op)) return {};
   const bool relative = last.form == Form::kJ && (last.operand_size == last.code_size || last.code_size == 8);
   switch (last.op) {
     case Op::JMP: return {.falls = false, .branches = relative};
@@ -126,9 +130,7 @@ std::vector<u16> Grower::find_entries() const {
   for (const Found& found : taken_) {
     if (entries.size() >= limits_.entries) break;
     const Instruction& last = last_of(*found.block);
-    const u16 attributes = op_info(last.op).attributes;
-    const bool leaves = (attributes & (kAttrLeave | kAttrEndBlock)) != 0;
-    if (last.op == Op::CALL || leaves) add(found.delta + found.block->bytes);
+    if (last.op == Op::CALL || ends_region(last.op)) add(found.delta + found.block->bytes);
     if (last.op == Op::CALL && last.form == Form::kJ) add(found.delta + static_cast<i64>(last.imm));
   }
   return entries;
