@@ -1,7 +1,7 @@
 ; What generated code could get wrong, as one firmware image that runs by itself: code that changes (its own page,
 ; another one, the block that runs, through another linear address, by DMA, by another CPU), faults and page faults in loops,
 ; page-crossing code and data, timer interrupts at any instruction, device memory, other modes, A20, debug registers,
-; single steps, translations that another CPU takes away. Everything ends in a checksum and HLT; what counts is that
+; single steps, translations that another CPU takes away, calls of the kernel from CPL 3 and 0. Everything ends in a checksum and HLT; what counts is that
 ; every engine passes through the same states. nasm -f bin, 64 KiB, for -bios, two CPUs.
         cpu 686
         bits 16
@@ -13,6 +13,7 @@ kApStack        equ 0x8000
 kDirectory      equ 0x20000             ; page directory and two tables
 kTable          equ 0x21000
 kHighTable      equ 0x22000
+kTss            equ 0x2E000
 kData           equ 0x30000
 kShared         equ 0x2F000             ; words both CPUs use
 kAlias          equ 0x40000000          ; the first 4 MiB again
@@ -51,6 +52,8 @@ main:
         call watchpoints
         call strings
         call shoot_down
+        call interrupt_flag
+        call system_calls
         dec dword [kShared + 32]
         jnz .round
         mov dword [kShared], 1          ; the other CPU may stop
@@ -312,13 +315,116 @@ strings:
         pop edi
         ret
 
+; STI's and MOV SS's shadows and POPF while the timer interrupts, segments that change what is flat.
+interrupt_flag:
+        mov ecx, 400
+.loop:  cli
+        random
+        mov ebx, cr0
+        pushf
+        add ebx, eax
+        sti
+        add ebx, [kShared + 16]
+        pushf
+        cli
+        popf
+        inc ebx
+        popf
+        adc ebx, ebx
+        mov ax, ss
+        mov ss, ax
+        add ebx, [kShared + 16]
+        clts
+        mov eax, 0x38
+        test cl, 3
+        jnz .flat
+        mov es, ax
+        push dword 0x38
+        pop fs
+        mov edx, [es:16]
+        add edx, [fs:20]
+        add ebx, edx
+.flat:  push ss
+        pop es
+        mov edx, cr3
+        add ebx, [es:edx + 4]
+        add [kShared + 36], ebx
+        sti
+        loop .loop
+        ret
+
+; A program of CPL 3 that calls INT 31h, which comes back by IRET; INT 32h ends it.
+system_calls:
+        push edi
+        mov dword [kTss + 4], kStack - 0x800
+        mov dword [kTss + 8], 16
+        mov [kTss + 0x80], esp
+        mov byte [there(tss_descriptor) + 5], 0x89
+        mov ax, 0x30
+        ltr ax
+        push dword 0x2B
+        push dword kStack - 0x400
+        push dword 0x202
+        push dword 0x23
+        push dword there(.user)
+        iret
+.user:  mov ax, 0x2B
+        mov ds, ax
+        mov es, ax
+        mov ecx, 200
+.loop:  mov eax, ecx
+        int 0x31
+        add ebx, eax
+        test cl, 7
+        jnz .calm
+        xor ebx, ebx
+        div ebx
+        mov edx, [kLazy + 0x1000]
+.calm:  loop .loop
+        int 0x32
+on_call:
+        push ds
+        push fs
+        mov edx, 16
+        mov ds, edx
+        mov edx, 0x38
+        mov fs, edx
+        add eax, [fs:16]
+        sti
+        inc dword [kShared + 48]
+        add [kShared + 36], eax
+        mov edx, cr0
+        add eax, edx
+        test al, 1
+        jz .last
+        push eax
+        mov al, 1
+        int 0x33                                ; the same level
+        pop eax
+.last:  cli
+        pop fs
+        pop ds
+        iret
+on_inner_call:
+        add [kShared + 36], esp
+        iret
+on_end:
+        mov eax, 16
+        mov ds, eax
+        mov es, eax
+        mov esp, [kTss + 0x80]
+        add [kShared + 36], ebx
+        pop edi
+        sti
+        ret
+
 ; Changes a translation that the other CPU uses in a loop, tells it, and waits until it has heard.
 shoot_down:
         mov ecx, 20
 .loop:  mov eax, ecx
         and eax, 1
         shl eax, 12
-        add eax, kData + 0x4003
+        add eax, kData + 0x4007
         mov [kTable + 0x3C * 4], eax
         invlpg [0x3C000]
         mov dword [kShared + 8], 1
@@ -366,11 +472,11 @@ build_tables:
         mov edi, kDirectory
         mov ecx, 3 * 1024
         rep stosd
-        mov dword [kDirectory], kTable + 3
+        mov dword [kDirectory], kTable + 7
         mov dword [kDirectory + (kAlias >> 22) * 4], 0x83
-        mov dword [kDirectory + (kLazy >> 22) * 4], kHighTable + 3
+        mov dword [kDirectory + (kLazy >> 22) * 4], kHighTable + 7
         mov dword [kDirectory + (kApic >> 22) * 4], (kApic & 0xFFC00000) + 0x83
-        mov eax, 3
+        mov eax, 7
         xor ebx, ebx
 .page:  mov [kTable + ebx*4], eax
         add eax, 0x1000
@@ -464,7 +570,7 @@ on_page_fault:
         mov ebx, eax
         and ebx, 7
         shl ebx, 12
-        add ebx, kData + 0x8003
+        add ebx, kData + 0x8007
         mov [kHighTable + eax*4], ebx
         inc dword [kShared + 28]
         pop ebx
@@ -517,14 +623,19 @@ gdt:    dq 0
         dq 0x00CF9B000000FFFF
         dq 0x00CF93000000FFFF
         dq 0x00009B000000FFFF | (kCode << 16)   ; 16-bit code
+        dq 0x00CFFB000000FFFF                   ; 20h, 28h: of CPL 3
+        dq 0x00CFF3000000FFFF
+tss_descriptor:
+        dq 0x0000890000000067 | (kTss << 16)
+        dq 0x0040F30000000FFF | (kShared << 16) ; 38h: data with a base and a limit
 gdt_pointer:
-        dw 31
+        dw 63
         dd there(gdt)
 idt_pointer:
-        dw 0x31 * 8 - 1
+        dw 0x34 * 8 - 1
         dd there(idt)
-%macro gate 1
-        dw %1 - $$, 8, 0x8E00, kCode >> 16
+%macro gate 1-2 0x8E00
+        dw %1 - $$, 8, %2, kCode >> 16
 %endmacro
         align 8
 idt:    gate on_divide
@@ -535,6 +646,9 @@ idt:    gate on_divide
         gate on_timer
         times 15 * 4 dw 0
         gate on_shoot_down
+        gate on_call, 0xEE00
+        gate on_end, 0xEE00
+        gate on_inner_call
 
 ; Real mode: the other CPU starts here, at a page's start; the first one at FFF0.
         align 4096
@@ -546,7 +660,7 @@ ap_start:
         or al, 1
         mov cr0, eax
         jmp dword 8:there(ap_protected)
-.table: dw 31
+.table: dw 63
         dd there(gdt)
 
 boot:   cli
