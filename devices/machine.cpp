@@ -212,13 +212,17 @@ Stop Machine::run(u64 max_instructions, u64 halt_limit_ns) {
       ++idle_rounds;
       continue;
     }
-    const u64 limit = budget(end);
+    const Cpu& cpu = *cpus_[turns_.current()];
+    const u64 limit = breakpoints_.empty() ? budget(end) : std::min<u64>(budget(end), 1);
     if (limit == 0 && clock_.instructions() == end) return Stop::kPatience;
     if (limit == 0 && replaying()) {
       stop_replay("the guest went on where the recorded one was halted");
       return Stop::kReplayEnd;
     }
     idle_rounds = run_current(limit) ? 0 : idle_rounds + 1;
+    if (std::find(breakpoints_.begin(), breakpoints_.end(), cpu.state.seg[kCs].base + cpu.state.rip) !=
+        breakpoints_.end())
+      return Stop::kBreakpoint;
   }
   return Stop::kPatience;
 }

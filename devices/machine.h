@@ -213,6 +213,8 @@ class Machine final : private BoardHost {
   std::vector<std::unique_ptr<MachineFile>> files_;
 
   Turns turns_;
+  // Linear addresses at which run() returns, a debugger's. Not part of the machine's state.
+  std::vector<u64> breakpoints_;
   bool executing_ = false;
 
   bool reset_requested_ = false;

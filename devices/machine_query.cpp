@@ -374,6 +374,11 @@ Result<std::string> Machine::query(std::string_view command) {
     if (what.empty()) return state_summary();
     if (what == "interrupts") return interrupt_state_json();
   }
+  if (word == "break") {
+    breakpoints_.clear();
+    for (u64 address; parse_number(next_word(rest), address);) breakpoints_.push_back(address);
+    return std::string();
+  }
   if (word == "x" || word == "xp") return examine(rest, word == "x");
   if (word == "disassemble") {
     const std::string_view address = next_word(rest);
@@ -388,10 +393,11 @@ Result<std::string> Machine::query(std::string_view command) {
     std::string text = query_info(next_word(rest), known);
     if (known) return text;
   }
-  return Error{"unknown question '" + std::string(command) +
-               "'; known: hash, registers, screen, stats, state, state interrupts, x, xp, disassemble, info "
-               "pic|ioapic|lapic|"
-               "irq|msi|registers|mem|mtree|hpet|pci|vga"};
+  return Error{
+      "unknown question '" + std::string(command) +
+      "'; known: hash, registers, screen, stats, state, state interrupts, x, xp, break, disassemble, info "
+      "pic|ioapic|lapic|"
+      "irq|msi|registers|mem|mtree|hpet|pci|vga"};
 }
 
 }  // namespace lapwing

@@ -4,6 +4,7 @@ import { defaultMemory, parseMemory } from "../src/memory_size";
 import type { MachineConfig } from "../src/engine/engine";
 import { drivesFrom, type CliDrive } from "./drives";
 import type { ParsedFlags } from "./flags";
+import { parseGdbAddress, type GdbAddress } from "./gdb";
 
 export type SerialTarget = { kind: "stdio" } | { kind: "null" } | { kind: "file"; path: string };
 
@@ -55,6 +56,8 @@ export interface Options {
   patience?: number;
   startPaused: boolean;
   noShutdown: boolean;
+  /** Where a debugger may connect. */
+  gdb?: GdbAddress;
   /** What is typed goes to the monitor until Ctrl-A C. */
   monitorFirst: boolean;
 }
@@ -135,6 +138,7 @@ export function optionsFrom(flags: ParsedFlags, inputIsInteractive: boolean): Op
     log: logItems(one("-d"), one("-D")),
     startPaused: flags.has("-S"),
     noShutdown: flags.has("-no-shutdown"),
+    gdb: gdbAddress(flags),
     monitorFirst: one("-monitor") === "stdio",
     patience: flags.has("--patience") ? positiveInteger("--patience", one("--patience")!) : undefined,
   };
@@ -142,6 +146,11 @@ export function optionsFrom(flags: ParsedFlags, inputIsInteractive: boolean): Op
     throw bad("-kernel and -bios exclude each other: -kernel starts the kernel without firmware.");
   if (options.replay && options.logInput) throw bad("--replay and --log-input exclude each other.");
   return options;
+}
+
+function gdbAddress(flags: ParsedFlags): GdbAddress | undefined {
+  const text = flags.get("-gdb")?.at(-1) ?? (flags.has("-s") ? "tcp::1234" : undefined);
+  return text === undefined ? undefined : parseGdbAddress(text);
 }
 
 /** Firmware wants a screen; a kernel that is started directly talks to the serial port; a snapshot tells itself. */

@@ -15,6 +15,9 @@ import { createMachine } from "./create";
 import { compileEngineFile, firmwarePath } from "./engine_file";
 import { openDrives, overlayNote } from "./drives";
 import { checkOutput, openOutput, readInput, saveOutput, writeFully } from "./files";
+import { GdbServer, type GdbAddress } from "./gdb";
+import type { Architecture } from "./gdb_registers";
+import { DebuggedMachine, longMode } from "./gdb_target";
 import { monitorLine } from "./monitor";
 import type { Options, SerialTarget } from "./options";
 import { saveStatistics } from "./statistics";
@@ -56,16 +59,18 @@ export async function run(options: Options): Promise<number> {
   startMachine(engine, { ...files, vgaBios: hasScreen ? (files.vgaBios ?? readVideoBios()) : undefined });
   const note = overlayNote(options.drives);
   if (note) say(note);
-  return new Promise((resolve) => new Run(engine, options, resolve).start());
+  return new Promise((resolve, reject) => {
+    new Run(engine, options, resolve).start(longMode(text)).catch(reject);
+  });
 }
 
 /** -S without anybody who could say `cont` would wait for ever. */
-function requireSomebodyToStart({ startPaused, monitorFirst }: Options): void {
+function requireSomebodyToStart({ startPaused, monitorFirst, gdb }: Options): void {
   const kind = stdinKind();
-  if (!startPaused || kind === "terminal" || (kind === "pipe" && monitorFirst)) return;
+  if (!startPaused || gdb || kind === "terminal" || (kind === "pipe" && monitorFirst)) return;
   throw new LapwingError(
     "bad_option",
-    "-S starts paused, and nobody could say cont: run it in a terminal, or give -monitor stdio a pipe.",
+    "-S starts paused, and nobody could say cont: run it in a terminal, or give -gdb, or -monitor stdio with a pipe.",
   );
 }
 
@@ -162,6 +167,7 @@ class Run {
   readonly #debugFiles: (number | undefined)[];
   readonly #startedAt = performance.now();
   readonly #stdinPort: number;
+  #gdb: GdbServer | undefined;
   #timer: NodeJS.Timeout | undefined;
   #nextHash: number;
   #nextLookNs = 0;
@@ -191,7 +197,8 @@ class Run {
     this.#terminal = new Terminal(handlers, options.monitorFirst);
   }
 
-  start(): void {
+  async start(architecture: Architecture): Promise<void> {
+    if (this.#options.gdb) await this.#listen(this.#options.gdb, architecture);
     if ((this.#stdinPort >= 0 || this.#options.monitorFirst) && !this.#options.replay) this.#terminal.open();
     process.on("SIGTERM", () => this.#finish(128 + 15));
     process.on("SIGINT", () => this.#finish(128 + 2));
@@ -206,9 +213,20 @@ class Run {
     if (!this.#isDone && !this.#options.startPaused) this.#pump.start();
   }
 
+  async #listen(address: GdbAddress, architecture: Architecture): Promise<void> {
+    const target = new DebuggedMachine(this.#engine, this.#pump, {
+      atStop: () => this.#atBoundary(),
+      ended: (stop) => this.#ended(stop),
+      quit: () => this.#finish(exitStatus.ok),
+    });
+    this.#gdb = new GdbServer(target, architecture);
+    const port = await this.#gdb.listen(address);
+    this.#say(`waiting for GDB: target remote ${address.host}:${port}`);
+  }
+
   /** Nobody can let a paused machine go on any more. */
   #inputEnded(): void {
-    if (this.#pump.isRunning) this.#pump.input(() => {});
+    if (this.#pump.isRunning || this.#gdb) this.#pump.input(() => {});
     else this.#finish(exitStatus.ok);
   }
 
@@ -276,6 +294,10 @@ class Run {
   }
 
   #ended(stop: DoorStop): void {
+    if (stop === DoorStop.Breakpoint) {
+      this.#gdb?.stopped();
+      return;
+    }
     const statuses: Partial<Record<DoorStop, number>> = {
       [DoorStop.ExitRequest]: this.#engine.exitStatus & 0xff,
       [DoorStop.TripleFault]: exitStatus.tripleFault,
@@ -339,6 +361,8 @@ class Run {
     this.#pump.pause();
     clearTimeout(this.#timer);
     this.#terminal.close();
+    this.#gdb?.exited(status);
+    this.#gdb?.close();
     try {
       if (status !== exitStatus.engine) this.#writeResults();
     } catch (error) {

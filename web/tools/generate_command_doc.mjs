@@ -26,6 +26,13 @@ ${module.helpText().trimEnd()}
 Accepted without effect, because they are harmless here: ${ignored.join(", ")}. A flag that is not in this list is
 refused, with the nearest known one named.
 
+\`-cpu NAME,+f\` with a feature that this processor does not have goes on without it, after a warning.
+
+\`-gdb\` speaks GDB's remote protocol (\`target remote :PORT\`): registers (without ST(0) to ST(7)), memory, breakpoints, steps,
+Ctrl-C, a thread for each CPU, \`monitor\`. Registers and memory are read, never written; there are no watchpoints. While a
+breakpoint is set every instruction is interpreted and looked at, which is much slower. With \`-S\` the machine stands at
+its first instruction. \`-monitor stdio\` and a pipe on standard input give the monitor a command a line.
+
 \`--hash-every\` prints its lines on stderr, so that the console on stdout stays as it is. \`--expect\` and \`--send\` are
 each used in the order given; a pattern looks only at text that came after the one before it, and never at terminal control
 sequences. In \`--send\`, \`\\n\` is
