@@ -49,6 +49,7 @@ struct StateLayout {
   u32 code_base;        // u64
   u32 simple_segments;  // u32
   u32 region_entry;     // u32
+  u32 span_address;     // u64, or u32 outside 64-bit mode
   u32 flags;            // kind (u32), a, b, r (u64), c (u32), 8 bytes apart
   // TlbEntry; the slot of a linear address is (linear >> 12) & (tlb_entries - 1).
   u32 tlb_entries;
@@ -108,6 +109,7 @@ constexpr StateLayout kStateLayout{
     .code_base = layout_detail::kView + offsetof(GeneratedView, code_base),
     .simple_segments = layout_detail::kView + offsetof(GeneratedView, simple_segments),
     .region_entry = layout_detail::kView + offsetof(GeneratedView, region_entry),
+    .span_address = layout_detail::kView + offsetof(GeneratedView, span_address),
     .flags = layout_detail::kView + offsetof(GeneratedView, flag_kind),
     .tlb_entries = Tlb::kDataEntries,
     .tlb_entry_size = layout_detail::kTlbEntrySize,

@@ -11,6 +11,7 @@ namespace lapwing {
 bool translate(const RegionSource& source, ModuleBuilder& module, Listing* listing) {
   jit::Function function;
   if (!jit::Translator(source, function).run()) return false;
+  jit::merge_accesses(function, source);
   jit::remove_dead_writes(function);
   jit::remove_dead_code(function);
   const std::vector<jit::Step> steps = jit::structure(function);

@@ -27,8 +27,9 @@
 
 namespace lapwing {
 
-// kBudget, kInterpret, kInterrupted and kEdge name a place in the region by block and instruction number and
-// RIP in memory then means nothing: the runtime computes it from RIP at entry. The others store RIP.
+// kBudget, kInterpret, kInterrupted, kEdge and kSpan name a place in the region by block and instruction
+// number and RIP in memory then means nothing: the runtime computes it from RIP at entry. The others store
+// RIP.
 enum class GeneratedExit : u32 {
   kNext,         // RIP in memory is the next instruction: go on with whatever is there
   kBudget,       // the budget is too small for block `block` (instruction 0)
@@ -37,6 +38,7 @@ enum class GeneratedExit : u32 {
   kLeave,        // RIP in memory: an instruction that asks for the run loop has retired
   kEdge,  // block `block` is done and its static successor lies elsewhere: instruction 0 = the fall-through
           // (also the end of a block without a branch, and of a call nothing else), 1 = the branch target
+  kSpan,  // as kInterpret: a check for several accesses failed, from GeneratedView::span_address on
 };
 
 // The function's result: bits 3:0 kind, 15:4 number of the instruction in its block, 31:16 number of the
@@ -48,7 +50,8 @@ constexpr u32 exit_code(GeneratedExit kind, u32 block = 0, u32 instruction = 0) 
 // One block of the region. Instructions and Block stay at their addresses for the region's life.
 struct RegionBlock {
   const Block* block = nullptr;
-  i64 rip_delta = 0;  // RIP of its first instruction minus RIP at the region's entry
+  i64 rip_delta = 0;      // RIP of its first instruction minus RIP at the region's entry
+  bool separate = false;  // each access checks for itself (passes/merge_accesses.cpp)
 };
 
 constexpr u16 kFirstBlock[] = {0};

@@ -32,6 +32,7 @@ struct GeneratedView {
   alignas(8) u64 flag_b = 0;
   alignas(8) u64 flag_r = 0;
   alignas(8) u32 flag_c = 0;
+  alignas(8) u64 span_address = 0;  // where the last check for several accesses began
 };
 
 // What the interpreter does when generated code has ended.

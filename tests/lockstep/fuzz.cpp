@@ -37,6 +37,7 @@ JitOptions random_options(Random& random) {
   options.threshold = static_cast<i32>(1 + random.below(kWarmUps));
   options.batch = 1000;
   options.patience = 0;
+  options.straddles = 1 + random.below(8);
   options.limits.blocks = 1 + random.below(24);
   options.limits.instructions = 4 + random.below(146);
   return options;

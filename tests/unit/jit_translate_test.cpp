@@ -196,7 +196,7 @@ bool run_both(u32 seed, bool code64, std::string& report) {
   const Block& left = *region.list[block].block;
   i64 executed = budget - world.state().budget;
   u64 rip = kind == GeneratedExit::kNext ? world.state().rip : RandomCode::kCode;
-  if (kind == GeneratedExit::kBudget || kind == GeneratedExit::kInterpret) {
+  if (kind == GeneratedExit::kBudget || kind == GeneratedExit::kInterpret || kind == GeneratedExit::kSpan) {
     executed -= left.count - index;
     rip += static_cast<u64>(region.list[block].rip_delta) + left.first[index].offset;
   } else if (kind == GeneratedExit::kEdge) {

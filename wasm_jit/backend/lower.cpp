@@ -115,9 +115,11 @@ void Lowering::compute(Value v) {
       set_exit(n.exit);
       check_access(n.arguments[0], static_cast<unsigned>(n.imm), true);
       break;
+    case IrOp::kWriteSpan:
+    case IrOp::kReadSpan: span(n); break;
     case IrOp::kHostLoad:
       arguments(n);
-      host_load(n.type, n.imm);
+      host_load(n.type, n.imm, n.imm_high);
       break;
     case IrOp::kCondition: condition(n); break;
     case IrOp::kCallHandler: call_handler(n); break;
@@ -162,7 +164,7 @@ void Lowering::root(u32 position) {
     case IrOp::kGuestStore: guest_store(n); break;
     case IrOp::kHostStore:
       arguments(n);
-      host_store(node(n.arguments[1]).type, n.imm);
+      host_store(node(n.arguments[1]).type, n.imm, n.imm_high);
       break;
     case IrOp::kExitIf:
       set_exit(n.exit);

@@ -65,6 +65,11 @@ void Lowering::epilogue(Encoder& out) const {
   out.op(WasmOp::kLocalGet, 0);
   out.op(WasmOp::kLocalGet, budget_);
   out.memory(WasmOp::kI64Store, kStateLayout.budget);
+  if (has_spans_) {
+    out.op(WasmOp::kLocalGet, 0);
+    out.op(WasmOp::kLocalGet, address_);
+    out.memory(is_wide() ? WasmOp::kI64Store : WasmOp::kI32Store, kStateLayout.span_address);
+  }
   for (Var var = 0; var < kVarCount; ++var) {
     if (!written_[var]) continue;
     if (is_xmm(var)) {

@@ -11,10 +11,25 @@ constexpr u32 kPageBytes = 4096;
 // another page and for an access that crosses into one.
 void Lowering::check_access(Value address, unsigned size, bool write) {
   u32 at = address_;
-  if (!in_local(address, at)) {
+  if (in_local(address, at)) {
+    get(at);
+  } else {
     value(address);
-    set(at);
+    tee(at);
   }
+  check_local(at, size, write);
+}
+
+// The runtime wants to know where it was.
+void Lowering::span(const Node& n) {
+  set_exit(n.exit);
+  value(n.arguments[0]);
+  tee(address_);
+  check_local(address_, static_cast<unsigned>(n.imm), n.op == IrOp::kWriteSpan);
+  has_spans_ = true;
+}
+
+void Lowering::check_local(u32 at, unsigned size, bool write) {
   constexpr unsigned kEntryShift = 5;
   static_assert(kStateLayout.tlb_entry_size == 1u << kEntryShift);
   const u32 tag = write ? kStateLayout.tlb_tag_write : kStateLayout.tlb_tag_read;
@@ -22,7 +37,6 @@ void Lowering::check_access(Value address, unsigned size, bool write) {
     get(at);
     if (is_wide()) code_.op(WasmOp::kI32WrapI64);
   };
-  get(at);
   if (!is_wide() && function_.wide_tags) code_.op(WasmOp::kI64ExtendI32U);
   wrapped();
   code_.i32_const(12 - kEntryShift);

@@ -47,6 +47,8 @@ class Lowering {
 
   // Memory.
   void check_access(Value address, unsigned size, bool write);
+  void check_local(u32 at, unsigned size, bool write);
+  void span(const Node& node);
   void guest_load(const Node& node);
   void guest_store(const Node& node);
   void simd(const Node& node);
@@ -71,7 +73,8 @@ class Lowering {
   u32 tlb_ = kNone, exit_ = kNone, budget_ = kNone, entry_rip_ = kNone, address_ = kNone, entry_ = kNone,
       linear_ = kNone;
   u32 dispatch_ = kNone;  // number of the entry to go to
-  u32 depth_ = 0;         // steps that enclose the code being made
+  bool has_spans_ = false;
+  u32 depth_ = 0;  // steps that enclose the code being made
 
   const IrBlock* block_ = nullptr;
   Schedule schedule_;

@@ -171,6 +171,8 @@ Value Builder::fold_identity(IrOp op, Value a, Value b) {
       break;
     default: break;
   }
+  if (name == IrOp::kSub32)
+    return binary(is_wide ? IrOp::kAdd64 : IrOp::kAdd32, a, is_wide ? c64(-c) : c32(static_cast<u32>(-c)));
   // (x op c1) op c2.
   const Node inner = node(a);
   if (inner.op == op && is_constant(inner.arguments[1])) {

@@ -40,12 +40,15 @@ std::string immediate(const Node& node) {
     case IrOp::kGuestLoad:
     case IrOp::kGuestStore:
     case IrOp::kGuestPlace:
-    case IrOp::kHostLoad:
-    case IrOp::kHostStore:
+    case IrOp::kWriteSpan:
+    case IrOp::kReadSpan:
     case IrOp::kBudget:
     case IrOp::kCondition:
     case IrOp::kSimd:
     case IrOp::kFloat: return " " + short_hex(node.imm);
+    case IrOp::kHostLoad:
+    case IrOp::kHostStore:
+      return " " + short_hex(node.imm) + (node.imm_high == 0 ? "" : " +" + short_hex(node.imm_high));
     case IrOp::kConst128:
     case IrOp::kShuffle: return " " + short_hex(node.imm_high) + ":" + short_hex(node.imm);
     default: return "";

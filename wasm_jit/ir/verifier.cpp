@@ -30,7 +30,9 @@ Type argument_type(const Function& function, const Node& node, unsigned index) {
     case IrOp::kExtendU: return Type::kI32;
     case IrOp::kWriteVar: return function.type_of(static_cast<Var>(node.imm));
     case IrOp::kGuestLoad:
-    case IrOp::kGuestPlace: return function.word;
+    case IrOp::kGuestPlace:
+    case IrOp::kWriteSpan:
+    case IrOp::kReadSpan: return function.word;
     case IrOp::kGuestStore: return index == 0 ? function.word : Type::kAny;
     case IrOp::kHostLoad: return Type::kI32;
     case IrOp::kHostStore: return index == 0 ? Type::kI32 : Type::kAny;

@@ -5,8 +5,17 @@
 
 #include "wasm_jit/ir/ir.h"
 
+namespace lapwing {
+struct RegionSource;
+}
+
 namespace lapwing::jit {
 
+constexpr unsigned kMaxSpan = 512;  // longer ones would straddle pages too often
+// One check for the accesses of a block that go by the same register: [register + least displacement, +
+// greatest) must lie in one page that the TLB holds, writable if one of them writes. Leaves with kSpan
+// otherwise.
+void merge_accesses(Function& function, const RegionSource& source);
 // Writes of variables that are overwritten before anything can see them: mostly flags.
 void remove_dead_writes(Function& function);
 // Values that nobody uses.

@@ -53,6 +53,7 @@ void CodeCache::installed(std::span<Region* const> regions, std::span<const u32>
   live_bytes_ += bytes;
   for (std::size_t i = 0; i < regions.size(); ++i) {
     Region& region = *regions[i];
+    if (region.slot != 0) leave_module(region);
     region.slot = slots[i];
     region.module = next_module_;
     module.regions.push_back(&region);
@@ -138,6 +139,14 @@ bool CodeCache::reattach(Block& entry, BlockCache& blocks) {
   return true;
 }
 
+void CodeCache::leave_module(Region& region) {
+  Module& module = modules_[region.module];
+  std::erase(module.regions, &region);
+  if (--module.alive > 0) return;
+  live_bytes_ -= module.bytes;
+  modules_.erase(region.module);
+}
+
 void CodeCache::drop(Region& region) {
   if (region.dead) return;
   region.dead = true;
@@ -146,12 +155,7 @@ void CodeCache::drop(Region& region) {
   copied_instructions_ -= region.instructions;
   if (region.slot != 0) {
     dropped_slots_.push_back(region.slot);
-    Module& module = modules_[region.module];
-    std::erase(module.regions, &region);
-    if (--module.alive == 0) {
-      live_bytes_ -= module.bytes;
-      modules_.erase(region.module);
-    }
+    leave_module(region);
   }
   const auto owned = regions_.find(&region);
   dropped_.push_back(std::move(owned->second));
@@ -193,7 +197,9 @@ void CodeCache::collect() {
   dropped_.clear();
 }
 
-std::vector<u32> CodeCache::take_slots(u32 count) {
+std::vector<u32> CodeCache::take_slots(std::span<Region* const> regions) {
+  const auto has_none = [](const Region* region) { return region->slot == 0; };
+  const auto count = static_cast<u32>(std::count_if(regions.begin(), regions.end(), has_none));
   if (free_slots_.size() < count) {
     const u32 grown = std::max(count, kTableGrowth);
     const u32 first = host_.grow_table(grown);
@@ -201,8 +207,10 @@ std::vector<u32> CodeCache::take_slots(u32 count) {
     for (u32 i = grown; i-- > 0;) free_slots_.push_back(first + i);
   }
   std::vector<u32> slots;
-  for (u32 i = 0; i < count; ++i) {
-    slots.push_back(free_slots_.back());
+  for (const Region* region : regions) {
+    slots.push_back(region->slot);
+    if (region->slot != 0) continue;
+    slots.back() = free_slots_.back();
     free_slots_.pop_back();
   }
   return slots;

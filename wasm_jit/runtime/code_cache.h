@@ -40,8 +40,8 @@ class CodeCache {
   // Frees what was dropped. Nobody may be inside a region or hold one.
   void collect();
 
-  // Empty table slots for `count` functions; none when the table cannot grow.
-  std::vector<u32> take_slots(u32 count);
+  // Table slots: a region's own when it is compiled again, else empty ones; none when the table cannot grow.
+  std::vector<u32> take_slots(std::span<Region* const> regions);
   void return_slots(std::span<const u32> slots);
 
   u32 live_regions() const { return live_regions_; }
@@ -56,6 +56,7 @@ class CodeCache {
     u32 bytes = 0;
   };
   void drop(Region& region);
+  void leave_module(Region& region);
   static bool is_unchanged(const Region& region, BlockCache& blocks);
   void watch(Region& region);
   void forget_place(Region& region);

@@ -8,6 +8,7 @@
 #include "core/cpu/exec/handlers.h"
 #include "core/hex.h"
 #include "wasm_jit/lazy_flags.h"
+#include "wasm_jit/passes/passes.h"
 #include "wasm_jit/runtime/compile.h"
 
 namespace lapwing {
@@ -39,6 +40,7 @@ bool parse_option(std::string_view name, std::string_view value, JitOptions& opt
   if (name == "blocks") return parse_number(value, options.limits.blocks) && options.limits.blocks >= 1;
   if (name == "instructions") return parse_number(value, options.limits.instructions);
   if (name == "regrow") return parse_number(value, options.regrow);
+  if (name == "straddles") return parse_number(value, options.straddles) && options.straddles >= 1;
   if (name == "large") return parse_number(value, options.large.instructions);
   if (name == "large_blocks") return parse_number(value, options.large.blocks);
   if (name == "share") return parse_number(value, options.limits.share) && options.limits.share >= 1;
@@ -102,12 +104,13 @@ void Jit::hot(Cpu& cpu, Block& block) {
     ++counters_.refused;
     return;
   }
-  wait(cpu, std::move(region));
+  wait(cpu, cache_.add(std::move(region)));
 }
 
-void Jit::wait(Cpu& cpu, std::unique_ptr<Region> region) {
+void Jit::wait(const Cpu& cpu, Region& region) {
   if (waiting_.empty()) waiting_since_ = cpu.clock.instructions();
-  waiting_.push_back(&cache_.add(std::move(region)));
+  region.waiting = true;
+  waiting_.push_back(&region);
   u64 instructions = 0;
   for (const Region* each : waiting_) instructions += each->instructions;
   if (waiting_.size() >= options_.batch || instructions >= options_.batch_instructions) compile_waiting();
@@ -122,7 +125,7 @@ void Jit::regrow(Cpu& cpu, Block& block) {
   if (region == nullptr || region->instructions <= block.region->instructions) return;
   region->large = true;
   ++counters_.regrown;
-  wait(cpu, std::move(region));
+  wait(cpu, cache_.add(std::move(region)));
 }
 
 // Regions whose entries were met again after the block cache was emptied. Not done where they are met:
@@ -158,17 +161,19 @@ void Jit::make_room() {
 
 void Jit::compile_waiting() {
   make_room();
+  std::erase_if(waiting_, [](const Region* region) { return region->dead; });
   const double begin = host_.milliseconds();
   std::vector<Region*> regions;
   std::vector<u8> bytes;
   compile_regions(waiting_, model_, options_.list, regions, bytes);
   counters_.refused += waiting_.size() - regions.size();
   for (Region* region : waiting_) {
+    region->waiting = false;
     if (std::find(regions.begin(), regions.end(), region) == regions.end()) cache_.remove(*region);
   }
   waiting_.clear();
   if (regions.empty()) return;
-  const std::vector<u32> slots = cache_.take_slots(static_cast<u32>(regions.size()));
+  const std::vector<u32> slots = cache_.take_slots(regions);
   const double translated = host_.milliseconds();
   if (slots.empty() || !host_.install(bytes, slots)) {
     refusal_ = "the host does not let the engine make WebAssembly modules; the interpreter does everything";
@@ -199,8 +204,9 @@ void Jit::invalidate(u64 begin, u64 end) {
 
 void Jit::flush() {
   ++flushes_;
-  cache_.detach_all();
+  for (Region* region : waiting_) region->waiting = false;
   waiting_.clear();
+  cache_.detach_all();
   std::fill(front_.begin(), front_.end(), nullptr);
 }
 
@@ -304,6 +310,21 @@ bool Jit::suits(const Cpu& cpu) {
   return all >> 32 == 0;
 }
 
+// A check for several accesses failed. When its first page is there, it will go on failing: the span reaches
+// into the next page, or code lies beside what is written. Then the region is translated again with a check
+// for each access of that block.
+void Jit::note_span(const Cpu& cpu, Region& region, u32 block) {
+  const u64 linear = cpu.view.span_address & cpu.view.linear_mask;
+  const TlbEntry& entry = cpu.view.data_tlb[Tlb::index_of(linear)];
+  const bool near_end = (linear & kPageMask) > kPageSize - jit::kMaxSpan;
+  if (entry.tag_read != (linear & ~kPageMask) || !(near_end || entry.write_allowed != 0)) return;
+  region.blocks[block].separate = true;
+  if (++region.straddles < options_.straddles || region.waiting) return;
+  region.straddles = 0;
+  ++counters_.separated;
+  wait(cpu, region);
+}
+
 GeneratedEnd Jit::run(Cpu& cpu, Block& first) {
   GeneratedEnd end{};
   if (suits(cpu)) {
@@ -346,6 +367,7 @@ GeneratedEnd Jit::run_regions(Cpu& cpu, Block& first) {
         s.budget += region.copies[number].count;
         s.rip = cpu.wrap_rip(region.rip_of(entry_rip, number, 0));
         return {GeneratedEnd::Then::kBudget};
+      case GeneratedExit::kSpan: note_span(cpu, region, number); [[fallthrough]];
       case GeneratedExit::kInterpret:
         ++interpreted_ops_[static_cast<u16>(region.copies[number].first[index].op)];
         end = at_instruction(cpu, region, entry_rip, number, index);
@@ -387,6 +409,7 @@ std::string Jit::statistics() const {
   add("flushes", flushes_);
   add("reattached", counters_.reattached);
   add("regrown", counters_.regrown);
+  add("separated", counters_.separated);
   add("lookups", counters_.lookups);
   add("translate_us", static_cast<u64>(1000 * counters_.translate_milliseconds));
   add("install_us", static_cast<u64>(1000 * counters_.install_milliseconds));

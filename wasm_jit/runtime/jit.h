@@ -22,6 +22,7 @@ struct JitOptions {
   u64 patience = 500'000;         // ... or instructions since the first of them became hot
   RegionLimits limits;
   u32 regrow = 50'000;  // exits to other code, after which a large region is grown from where they go
+  u32 straddles = 200;  // failed checks of spans, after which a region is translated without them
   RegionLimits large{.blocks = 150, .instructions = 1500, .entries = 32, .share = 1'000'000};
   u64 max_bytes = 24u << 20;  // of live modules; beyond, the oldest go
   u32 max_modules = 4000;
@@ -56,7 +57,8 @@ class Jit final : public GeneratedCode {
   i32 page_threshold(u64 physical) const;
   void reattach();
   void regrow(Cpu& cpu, Block& block);
-  void wait(Cpu& cpu, std::unique_ptr<Region> region);
+  void wait(const Cpu& cpu, Region& region);
+  void note_span(const Cpu& cpu, Region& region, u32 block);
   Block* next_block(Cpu& cpu);
   Block* successor(Cpu& cpu, Region& region, u64 entry_rip, u32 block, u32 which);
   bool run_last(Cpu& cpu, GeneratedEnd& end);
@@ -99,7 +101,7 @@ class Jit final : public GeneratedCode {
   };
   Entry last_;
 
-  static constexpr unsigned kExitKinds = 6;
+  static constexpr unsigned kExitKinds = 7;
   struct Counters {
     u64 exits[kExitKinds] = {};
     u64 to_interpreter = 0;  // edge and next exits to blocks without generated code
@@ -113,6 +115,7 @@ class Jit final : public GeneratedCode {
     u64 evicted = 0;
     u64 reattached = 0;
     u64 regrown = 0;
+    u64 separated = 0;
     u64 lookups = 0;
     u64 generated_instructions = 0;
     double translate_milliseconds = 0;

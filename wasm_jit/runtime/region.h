@@ -22,7 +22,9 @@ struct Region {
   bool dead = false;      // its code was overwritten, or it was evicted
   bool detached = false;  // the block cache was emptied: no entry, code not watched (CodeCache::detach_all)
   bool large = false;     // grown again with wider limits
+  bool waiting = false;   // to be compiled, perhaps again
   u32 leaves = 0;         // exits to other code
+  u32 straddles = 0;      // failed checks of spans
   i32 threshold = 0;      // what its entry's heat starts from again when it is dropped
   u32 instructions = 0;
   std::vector<RegionBlock> blocks;
