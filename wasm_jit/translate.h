@@ -18,6 +18,7 @@
 //     block whose last instruction lies in two pages (Block::second_page) is never part of a region.
 #pragma once
 
+#include <cstddef>
 #include <span>
 #include <vector>
 
@@ -50,9 +51,20 @@ constexpr u32 exit_code(GeneratedExit kind, u32 block = 0, u32 instruction = 0) 
 // One block of the region. Instructions and Block stay at their addresses for the region's life.
 struct RegionBlock {
   const Block* block = nullptr;
-  i64 rip_delta = 0;      // RIP of its first instruction minus RIP at the region's entry
+  i64 rip_delta = 0;  // RIP of its first instruction minus RIP at the region's entry
+  // Where its indirect jump, call or return has gone, most often first: numbers of blocks. The first `likely`
+  // ones are most of it.
+  std::span<const u16> targets{};
+  u16 likely = 0;
   bool separate = false;  // each access checks for itself (passes/merge_accesses.cpp)
 };
+
+// What generated code looks up to go on with a block by its RIP minus RIP at entry.
+struct DispatchEntry {
+  i64 delta = 0;
+  u32 number = 0;  // among Function::entries
+};
+static_assert(sizeof(DispatchEntry) == 16 && offsetof(DispatchEntry, number) == 8);
 
 constexpr u16 kFirstBlock[] = {0};
 
@@ -61,6 +73,9 @@ struct RegionSource {
   // Where the function can be entered: numbers of blocks, the first is 0. The caller puts the place in this
   // list into GeneratedView::region_entry, and into RIP that of block 0.
   std::span<const u16> entries = kFirstBlock;
+  // Filled by translate(), with a power of two of entries: read by the function as long as it lives. nullptr:
+  // few targets of an indirect jump are compared, no more.
+  std::vector<DispatchEntry>* dispatch = nullptr;
   ModeKey mode{};
   bool long_mode = false;  // EFER.LMA: linear addresses of 32-bit code share the TLB with 64-bit ones
   bool has_tzcnt = false;  // the CPU model has BMI1 ...

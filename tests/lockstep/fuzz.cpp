@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <initializer_list>
 
 #include "core/cpu/decode/decoder.h"
 
@@ -40,6 +41,8 @@ JitOptions random_options(Random& random) {
   options.straddles = 1 + random.below(8);
   options.limits.blocks = 1 + random.below(24);
   options.limits.instructions = 4 + random.below(146);
+  options.regrow = 1 + random.below(100);
+  options.sample = 1 + random.below(3);
   return options;
 }
 
@@ -47,6 +50,50 @@ JitOptions random_options(Random& random) {
 void add_loop(Piece& piece) {
   const auto size = static_cast<unsigned>(piece.code.size());
   piece.code.insert(piece.code.end(), {0xFF, 0xC9, 0x75, static_cast<u8>(0x100 - (size + 4))});
+}
+
+// A loop that goes to one of eight handlers by a computed jump, call or return; the handlers go back by jumps
+// or returns, whether they were called or not.
+void dispatch_code(Random& random, Piece& piece) {
+  constexpr u8 kHandlerBytes = 8, kHandlers = 8;
+  static constexpr u8 kAlu[] = {0x01, 0x09, 0x11, 0x19, 0x21, 0x29, 0x31, 0x39};
+  std::vector<u8>& code = piece.code;
+  const auto add = [&code](std::initializer_list<u8> bytes) { code.insert(code.end(), bytes); };
+  const auto back = [&code] { return static_cast<u8>(0x100 - (code.size() + 1)); };
+  const bool wide = piece.code_size == 8;
+  add({0x69, 0xDB, 0x2D, 0xF4, 0x51, 0x58});                     // imul ebx, ebx, 0x5851F42D
+  add({0x83, 0xC3, static_cast<u8>(random.below(128) | 1)});     // add ebx, odd
+  add({0x89, 0xD8, 0xC1, 0xE8, 0x1D});                           // mov eax, ebx; shr eax, 29
+  const auto before_handlers = static_cast<u32>(wide ? 10 : 9);  // behind the next instruction
+  if (wide) {
+    add({0x48, 0x8D, 0x15, static_cast<u8>(before_handlers), 0, 0, 0, 0x48});  // lea rdx, [rip + handlers]
+  } else {
+    const auto handlers = static_cast<u32>(piece.address + code.size() + 5 + before_handlers);
+    add({0xBA, static_cast<u8>(handlers), static_cast<u8>(handlers >> 8), static_cast<u8>(handlers >> 16),
+         static_cast<u8>(handlers >> 24)});
+  }
+  add({0x8D, 0x14, 0xC2});  // lea (r/e)dx, [(r/e)dx + 8 * (r/e)ax]
+  switch (random.below(3)) {
+    case 0: add({0xFF, 0xE2}); break;   // jmp
+    case 1: add({0xFF, 0xD2}); break;   // call
+    default: add({0x52, 0xC3}); break;  // push; ret
+  }
+  add({0xFF, 0xC9, 0x75});  // dec ecx; jnz
+  code.push_back(back());
+  const unsigned returns = random.below(3);
+  for (unsigned i = 0; i < kHandlers; ++i) {
+    const auto start = code.size();
+    for (unsigned n = random.below(3); n > 0; --n)
+      add({kAlu[random.below(8)], static_cast<u8>(0xC6 | random.below(8) << 3 | random.below(2))});
+    if (random.chance(30)) code.push_back(0xF5);  // cmc
+    if (returns == 0 || (returns == 1 && random.chance(50))) {
+      code.push_back(0xC3);
+    } else {
+      code.push_back(0xEB);
+      code.push_back(back());
+    }
+    while (code.size() < start + kHandlerBytes) code.push_back(0x90);
+  }
 }
 
 u64 pointer_into(Random& random) {
@@ -98,6 +145,10 @@ Piece Fuzzer::make_piece(Random& random, u64 address, unsigned room) const {
   const bool loop = random.chance(40);
   if (loop) room -= 4;
   const unsigned kind = random.below(100);
+  if (piece.code_size != 2 && random.chance(10)) {
+    dispatch_code(random, piece);
+    return piece;
+  }
   if (kind < 50 || (kind < 85 && corpora_.empty())) {
     table_code(random, piece, room);
   } else if (kind < 85) {

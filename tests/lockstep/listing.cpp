@@ -64,11 +64,24 @@ std::string listing_of(std::span<const u8> code, u8 code_size) {
     auto& decoded = found[at] = decode_block(code, code_size, at);
     const Instruction& last = decoded->instructions.back();
     if (last.form == Form::kJ) work.push_back(at + static_cast<std::size_t>(last.imm));
-    if (last.op != Op::JMP && last.op != Op::RET) work.push_back(at + decoded->block.bytes);
+    if (last.op != Op::RET) work.push_back(at + decoded->block.bytes);
   }
+  // What lies behind jumps is where indirect ones go.
   std::vector<RegionBlock> blocks;
-  for (const auto& [at, decoded] : found) blocks.push_back({&decoded->block, static_cast<i64>(at)});
+  std::vector<u16> targets;
+  bool behind_jump = false;
+  for (const auto& [at, decoded] : found) {
+    if (behind_jump) targets.push_back(static_cast<u16>(blocks.size()));
+    behind_jump = decoded->instructions.back().op == Op::JMP;
+    blocks.push_back({.block = &decoded->block, .rip_delta = static_cast<i64>(at)});
+  }
+  for (RegionBlock& block : blocks) {
+    const Instruction& last = block.block->first[block.block->count - 1];
+    if (last.op == Op::JMP && last.form != Form::kJ) block.targets = targets;
+  }
+  std::vector<DispatchEntry> dispatch;
   const RegionSource source{.blocks = blocks,
+                            .dispatch = &dispatch,
                             .mode = {.code_size = code_size,
                                      .flat = code_size == 4,
                                      .user = false,

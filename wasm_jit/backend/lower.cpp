@@ -204,7 +204,11 @@ void Lowering::step(const Step& step) {
       for (const u32 depth : step.depths) code_.unsigned_number(depth);
       break;
     case Step::Kind::kDispatch:
-      code_.i32_const(step.entry);
+      if (const Value number = function_.blocks[step.block].end.value; number != kNoValue) {
+        value(number);
+      } else {
+        code_.i32_const(step.entry);
+      }
       set(dispatch_);
       code_.op(WasmOp::kBranch, step.depth);
       break;

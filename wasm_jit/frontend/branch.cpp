@@ -57,7 +57,7 @@ bool ret(Translator& t, const Instruction& in) {
   t.check_target(target);
   const u64 bytes = size + (in.form == Form::kI ? in.imm & 0xFFFF : 0);
   t.b().write(kVarGpr + kRsp, t.b().binary(wide(IrOp::kAdd32, t.is_64_bit()), sp, t.b().word(bytes)));
-  t.return_to(target);
+  t.jump_indirect(target);
   return true;
 }
 

@@ -8,7 +8,6 @@ namespace lapwing::jit {
 
 namespace {
 constexpr unsigned kMaxBlocks = 400;
-constexpr std::size_t kMaxReturnSites = 6;
 constexpr BlockId kMaxIrBlocks = 4000;
 }  // namespace
 
@@ -132,64 +131,6 @@ void Translator::branch(const Instruction& in, Value taken) {
   ended_ = true;
 }
 
-void Translator::jump_indirect(Value target) {
-  const Value rip = is_64_bit() ? target : builder_.unary(IrOp::kExtendU, target);
-  end_ = Terminator{
-      .kind = Terminator::Kind::kExitNext, .value = rip, .exit = exit_code(GeneratedExit::kNext, block_)};
-  ended_ = true;
-}
-
-// To a place behind a call, when RIP is its.
-BlockId Translator::return_edge(BlockId site) {
-  if (same_page(block_, site)) {
-    note_edge(static_cast<BlockId>(block_), site);
-    return site;
-  }
-  const RegionBlock& to = source_.blocks[site];
-  const BlockId check = add_block();
-  Builder edge_builder(function_);
-  edge_builder.start(function_.blocks[check]);
-  const Value rip = edge_builder.binary(IrOp::kAdd64, edge_builder.entry_rip(),
-                                        edge_builder.c64(static_cast<u64>(to.rip_delta)));
-  edge_builder.store_state(kStateLayout.rip, rip);
-  edge_builder.fetch_check(rip, to.block->physical & ~kPageMask, exit_code(GeneratedExit::kNext, block_));
-  function_.blocks[check].end = Terminator{.kind = Terminator::Kind::kJump, .targets = {site, kNoBlock}};
-  note_edge(static_cast<BlockId>(block_), site);
-  return check;
-}
-
-// An inline cache: the places behind the region's calls, one after the other.
-void Translator::return_to(Value target) {
-  if (return_sites_.empty()) return jump_indirect(target);
-  builder_.write(kVarTarget, target);
-  std::vector<BlockId> tests;
-  for (std::size_t i = 0; i < return_sites_.size(); ++i) tests.push_back(add_block());
-  const BlockId last = add_block();
-  Builder test_builder(function_);
-  for (std::size_t i = 0; i < tests.size(); ++i) {
-    IrBlock test;
-    test_builder.start(test);
-    const i64 delta = source_.blocks[return_sites_[i]].rip_delta;
-    Value site = test_builder.binary(IrOp::kAdd64, test_builder.entry_rip(),
-                                     test_builder.c64(static_cast<u64>(delta)));
-    if (!is_64_bit()) site = test_builder.unary(IrOp::kWrap, site);
-    test.end.kind = Terminator::Kind::kBranch;
-    test.end.value = test_builder.binary(wide(IrOp::kEq32, is_64_bit()), test_builder.read(kVarTarget), site);
-    test.end.targets[0] = return_edge(return_sites_[i]);
-    test.end.targets[1] = i + 1 < tests.size() ? tests[i + 1] : last;
-    function_.blocks[tests[i]] = std::move(test);
-  }
-  IrBlock leave;
-  test_builder.start(leave);
-  const Value left = test_builder.read(kVarTarget);
-  leave.end = Terminator{.kind = Terminator::Kind::kExitNext,
-                         .value = is_64_bit() ? left : test_builder.unary(IrOp::kExtendU, left),
-                         .exit = exit_code(GeneratedExit::kNext, block_)};
-  function_.blocks[last] = std::move(leave);
-  end_ = Terminator{.kind = Terminator::Kind::kJump, .targets = {tests[0], kNoBlock}};
-  ended_ = true;
-}
-
 void Translator::check_target(Value target) {
   if (!is_64_bit()) return;
   // Canonical: bits 63:47 are all equal.
@@ -227,17 +168,6 @@ void Translator::translate_block(unsigned index) {
   function_.blocks[index] = std::move(out);
 }
 
-void Translator::find_return_sites() {
-  for (const RegionBlock& from : source_.blocks) {
-    const Instruction& last = from.block->first[from.block->count - 1];
-    if (last.op != Op::CALL || return_sites_.size() >= kMaxReturnSites) continue;
-    const i64 delta = from.rip_delta + static_cast<i64>(last.next_offset());
-    const auto site = std::lower_bound(by_delta_.begin(), by_delta_.end(), delta,
-                                       [](const auto& entry, i64 d) { return entry.first < d; });
-    if (site != by_delta_.end() && site->first == delta) return_sites_.push_back(site->second);
-  }
-}
-
 bool Translator::run() {
   const std::size_t count = source_.blocks.size();
   if (count == 0 || count > kMaxBlocks || source_.mode.code_size == 2 || source_.mode.checked) return false;
@@ -248,7 +178,7 @@ bool Translator::run() {
     by_delta_.emplace_back(source_.blocks[i].rip_delta, static_cast<BlockId>(i));
   }
   std::sort(by_delta_.begin(), by_delta_.end());
-  find_return_sites();
+  find_targets();
   // First as if nothing were known at the blocks' starts; then those again that asked for what is known.
   kind_at_.assign(count, kMixed);
   wants_kind_.assign(count, false);
@@ -263,6 +193,7 @@ bool Translator::run() {
     if (builder_.overflowed() || function_.blocks.size() > kMaxIrBlocks) return false;
   }
   function_.entries.assign(source_.entries.begin(), source_.entries.end());
+  add_dispatch_entries();
   if (function_.entries.size() > 1) function_.add_dispatch();
   return true;
 }

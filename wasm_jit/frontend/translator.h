@@ -112,7 +112,6 @@ class Translator {
   void jump(const Instruction& in);
   void branch(const Instruction& in, Value taken);
   void jump_indirect(Value target);
-  void return_to(Value target);
   i64 next_delta(const Instruction& in) const;
   Value rip_value(i64 delta);
   // Of an instruction of the current block, as wide as RIP is.
@@ -134,10 +133,18 @@ class Translator {
   void start_flags(unsigned index);
   void note_edge(BlockId from, BlockId to);
   void solve_kinds();
-  void find_return_sites();
   BlockId edge(i64 target_delta, unsigned which);
   BlockId exit_block(u32 exit);
-  BlockId return_edge(BlockId site);
+  // Indirect jumps, calls and returns to blocks of the region.
+  void find_targets();
+  void make_dispatch_table();
+  void add_dispatch_entries();
+  BlockId add_block(IrBlock block);
+  BlockId checked_edge(BlockId target, u32 from);
+  BlockId add_test(BlockId target, BlockId otherwise);
+  BlockId add_lookup(BlockId otherwise);
+  BlockId add_leave();
+  Value dispatch_slot(Builder& b, Value& delta) const;
   BlockId add_block();
   bool same_page(unsigned from, unsigned to) const;
   Value flag_value(Var var, unsigned size);
@@ -170,7 +177,10 @@ class Translator {
     u32 kind;
   };
   std::vector<FlagEdge> flag_edges_;
-  std::vector<BlockId> return_sites_;  // blocks behind the region's calls
+  std::vector<std::vector<BlockId>> targets_;  // where each block's indirect jump may go
+  std::vector<bool> looks_up_;                 // it finds them in the dispatch table, but for the likely ones
+  std::vector<BlockId> dispatched_;            // blocks in that table
+  u32 dispatch_factor_ = 0, dispatch_bits_ = 0;
   bool rip_slot_stored_ = false;
   bool sse_checked_ = false;
   bool mxcsr_checked_ = false;

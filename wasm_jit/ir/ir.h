@@ -64,7 +64,7 @@ struct Terminator {
     kExit,      // leave with `exit`
     kExitNext,  // leave with `exit`, RIP = value
     kEnter,     // Function::dispatch alone: to the entry whose number the caller gave
-    kDispatch,  // to entry number `exit`, by way of Function::dispatch
+    kDispatch,  // to entry number `exit`, or number `value` if there is one, by way of Function::dispatch
   };
   Kind kind = Kind::kExit;
   Value value = kNoValue;

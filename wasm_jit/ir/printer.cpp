@@ -73,7 +73,9 @@ std::string print_end(const Terminator& end) {
     case Terminator::Kind::kBranch:
       return "  branch " + value_name(end.value) + " ? " + target(0) + " : " + target(1) + "\n";
     case Terminator::Kind::kEnter: return "  enter\n";
-    case Terminator::Kind::kDispatch: return "  to entry " + std::to_string(end.exit) + "\n";
+    case Terminator::Kind::kDispatch:
+      return "  to entry " + (end.value != kNoValue ? value_name(end.value) : std::to_string(end.exit)) +
+             "\n";
     case Terminator::Kind::kExit: return "  exit " + short_hex(end.exit) + "\n";
     default: return "  exit_next " + value_name(end.value) + " -> " + short_hex(end.exit) + "\n";
   }

@@ -78,10 +78,11 @@ std::string verify(const Function& function) {
       if (!wrong.empty()) return where + ", value " + std::to_string(i) + ": " + wrong;
     }
     const Terminator& end = block.end;
-    const bool has_value = end.kind == Terminator::Kind::kBranch || end.kind == Terminator::Kind::kExitNext;
+    const bool has_value = end.kind == Terminator::Kind::kBranch || end.kind == Terminator::Kind::kExitNext ||
+                           (end.kind == Terminator::Kind::kDispatch && end.value != kNoValue);
     if (has_value && end.value >= block.nodes.size()) return where + ": value of the terminator";
     if (has_value) {
-      const Type wanted = end.kind == Terminator::Kind::kBranch ? Type::kI32 : Type::kI64;
+      const Type wanted = end.kind == Terminator::Kind::kExitNext ? Type::kI64 : Type::kI32;
       if (block.nodes[end.value].type != wanted) return where + ": type of the terminator's value";
     }
     for (unsigned i = 0; i < end.target_count(); ++i) {

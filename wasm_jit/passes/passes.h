@@ -34,7 +34,7 @@ struct Step {
     kBranchUnless,
     kExit,      // the exit terminator of `block`
     kEnter,     // by the number of the entry: to the steps at `depths`
-    kDispatch,  // makes `entry` the number, then to the step at `depth`
+    kDispatch,  // makes `entry` the number, or the value of `block`'s terminator; then to the step at `depth`
   };
   Kind kind;
   BlockId block = kNoBlock;

@@ -216,6 +216,7 @@ class Structurer {
       case Terminator::Kind::kEnter: enter(block); break;
       case Terminator::Kind::kDispatch:
         steps_.push_back({.kind = Step::Kind::kDispatch,
+                          .block = block,
                           .depth = depth_of(function_.dispatch, true),
                           .entry = end.exit,
                           .depths = {}});

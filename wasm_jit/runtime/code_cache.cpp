@@ -33,14 +33,15 @@ Region& CodeCache::add(std::unique_ptr<Region> region) {
   return added;
 }
 
-// Lets the cache's blocks run the region, each from its place. Those that run another one already go on so.
+// Lets the cache's blocks run the region, each from its place. Those that run another one already go on so
+// unless it is less grown or part of the region; block 0 always runs the region.
 void CodeCache::attach(Region& region, const BlockCache& blocks) {
   for (u16 i = 0; i < region.entries.size(); ++i) {
     const Block& copy = region.entry_copy(i);
     Block* block = blocks.find(copy.physical, copy.mode);
     if (block == nullptr) continue;
-    const bool taken = block->region != nullptr && (block->region->large || !region.large);
-    if (taken && i > 0) continue;
+    const Region* old = block->region;
+    if (i > 0 && old != nullptr && old->generation >= region.generation && !region.contains(*old)) continue;
     region.entry_blocks[i] = block;
     BlockCache::set_region(*block, &region, i);
   }

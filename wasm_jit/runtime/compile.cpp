@@ -11,6 +11,7 @@ void compile_regions(std::span<Region* const> regions, const CpuModel& model, u3
   for (Region* region : regions) {
     const RegionSource source{.blocks = region->blocks,
                               .entries = region->entries,
+                              .dispatch = &region->dispatch,
                               .mode = region->mode,
                               .long_mode = region->mode.long_mode,
                               .has_tzcnt = model.has(Feature::BMI1),

@@ -15,13 +15,8 @@ namespace lapwing {
 
 namespace {
 
+constexpr u8 kGenerations = 3;              // a region is not grown again more often
 constexpr unsigned kMostInvalidations = 6;  // of a page that still raise the threshold of its code
-
-constexpr const char* kOpNames[] = {
-#define OP(name, ...) #name,
-#include "core/cpu/decode/ops.inc"
-#undef OP
-};
 
 std::string json_number(const char* name, u64 value) {
   return "\"" + std::string(name) + "\":" + std::to_string(value);
@@ -39,7 +34,9 @@ bool parse_option(std::string_view name, std::string_view value, JitOptions& opt
   if (name == "patience") return parse_number(value, options.patience);
   if (name == "blocks") return parse_number(value, options.limits.blocks) && options.limits.blocks >= 1;
   if (name == "instructions") return parse_number(value, options.limits.instructions);
-  if (name == "regrow") return parse_number(value, options.regrow);
+  if (name == "regrow") return parse_number(value, options.regrow) && options.regrow >= 1;
+  if (name == "indirect") return parse_number(value, options.indirect);
+  if (name == "sample") return parse_number(value, options.sample) && options.sample >= 1;
   if (name == "straddles") return parse_number(value, options.straddles) && options.straddles >= 1;
   if (name == "large") return parse_number(value, options.large.instructions);
   if (name == "large_blocks") return parse_number(value, options.large.blocks);
@@ -99,7 +96,7 @@ void Jit::hot(Cpu& cpu, Block& block) {
   }
   ++counters_.hot;
   const i32 threshold = page_threshold(block.physical);
-  std::unique_ptr<Region> region = grow_region(cpu, blocks_, block, threshold, options_.limits);
+  std::unique_ptr<Region> region = grow_region(cpu, blocks_, profile_, block, threshold, options_.limits);
   if (region == nullptr) {
     ++counters_.refused;
     return;
@@ -109,6 +106,7 @@ void Jit::hot(Cpu& cpu, Block& block) {
 
 void Jit::wait(const Cpu& cpu, Region& region) {
   if (waiting_.empty()) waiting_since_ = cpu.clock.instructions();
+  region.patience = options_.regrow << 2 * region.generation;
   region.waiting = true;
   waiting_.push_back(&region);
   u64 instructions = 0;
@@ -116,16 +114,25 @@ void Jit::wait(const Cpu& cpu, Region& region) {
   if (waiting_.size() >= options_.batch || instructions >= options_.batch_instructions) compile_waiting();
 }
 
-// A region keeps being left for `block`, where the CPU is: a large one from there on has the whole of what is
-// executed.
-void Jit::regrow(Cpu& cpu, Block& block) {
-  if (block.region == nullptr || block.region->large || !refusal_.empty()) return;
+// A region keeps being left for `block`, where the CPU is: a larger one from there on has more of what is
+// executed, also where indirect jumps go.
+void Jit::regrow(Cpu& cpu, Region& left, Block& block) {
+  left.patience = options_.regrow << 2 * (left.generation + 1);
+  if (block.region == nullptr || block.region->generation >= kGenerations || !refusal_.empty()) return;
   std::unique_ptr<Region> region =
-      grow_region(cpu, blocks_, block, page_threshold(block.physical), options_.large);
+      grow_region(cpu, blocks_, profile_, block, page_threshold(block.physical), options_.large);
   if (region == nullptr || region->instructions <= block.region->instructions) return;
-  region->large = true;
+  region->generation = static_cast<u8>(block.region->generation + 1);
   ++counters_.regrown;
   wait(cpu, cache_.add(std::move(region)));
+}
+
+// The CPU is where the indirect jump at the end of a region's block went.
+void Jit::note_target(const Cpu& cpu, Region& region, u64 entry_rip, u32 block) {
+  const u64 from = entry_rip + static_cast<u64>(region.blocks[block].rip_delta);
+  profile_.note(region.copies[block].physical, static_cast<i64>(cpu.state.rip - from));
+  const Block& copy = region.copies[block];
+  if (copy.first[copy.count - 1].op != Op::RET) region.patience -= options_.indirect * options_.sample;
 }
 
 // Regions whose entries were met again after the block cache was emptied. Not done where they are met:
@@ -362,7 +369,12 @@ GeneratedEnd Jit::run_regions(Cpu& cpu, Block& first) {
     ++counters_.exits[kind];
     switch (static_cast<GeneratedExit>(kind)) {
       case GeneratedExit::kEdge: block = successor(cpu, region, entry_rip, number, index); break;
-      case GeneratedExit::kNext: block = next_block(cpu); break;
+      case GeneratedExit::kNext:
+        // Scattered, so that no loop of jumps hides some of them.
+        if ((++indirect_exits_ * 0x9E3779B1u) <= ~0u / options_.sample)
+          note_target(cpu, region, entry_rip, number);
+        block = next_block(cpu);
+        break;
       case GeneratedExit::kBudget:
         s.budget += region.copies[number].count;
         s.rip = cpu.wrap_rip(region.rip_of(entry_rip, number, 0));
@@ -382,8 +394,8 @@ GeneratedEnd Jit::run_regions(Cpu& cpu, Block& first) {
       case GeneratedExit::kLeave: return {GeneratedEnd::Then::kLeave};
     }
     if (block == nullptr) return {GeneratedEnd::Then::kNoBlock};
-    if (++region.leaves == options_.regrow) [[unlikely]]
-      regrow(cpu, *block);
+    if (--region.patience < 0) [[unlikely]]
+      regrow(cpu, region, *block);
     if (block->region == nullptr || is_near_boundary(s.rip)) {
       ++counters_.to_interpreter;
       return {GeneratedEnd::Then::kEnter, block};
@@ -435,7 +447,7 @@ std::string Jit::interpreted_operations() const {
   counts.resize(std::min(counts.size(), kMost));
   std::string text;
   for (const auto& [count, op] : counts) {
-    text += (text.empty() ? "" : ",") + json_number(kOpNames[op], count);
+    text += (text.empty() ? "" : ",") + json_number(op_info(static_cast<Op>(op)).mnemonic, count);
   }
   return text;
 }

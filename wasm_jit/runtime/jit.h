@@ -21,9 +21,12 @@ struct JitOptions {
   u64 batch_instructions = 1500;  // ... or so many instructions, which bounds the pause
   u64 patience = 500'000;         // ... or instructions since the first of them became hot
   RegionLimits limits;
-  u32 regrow = 50'000;  // exits to other code, after which a large region is grown from where they go
-  u32 straddles = 200;  // failed checks of spans, after which a region is translated without them
-  RegionLimits large{.blocks = 150, .instructions = 1500, .entries = 32, .share = 1'000'000};
+  i64 regrow = 400'000;  // exits to other code, after which a large region is grown from where they go
+  i64 indirect = 16;     // exits that one by an indirect jump or call counts for besides
+  u32 sample = 16;       // one of so many of them is noted
+  u32 straddles = 200;   // failed checks of spans, after which a region is translated without them
+  RegionLimits large{
+      .blocks = 150, .instructions = 1500, .entries = 48, .indirect = true, .share = 1'000'000};
   u64 max_bytes = 24u << 20;  // of live modules; beyond, the oldest go
   u32 max_modules = 4000;
   u64 max_instructions = 400'000;  // copied into live regions
@@ -56,7 +59,8 @@ class Jit final : public GeneratedCode {
  private:
   i32 page_threshold(u64 physical) const;
   void reattach();
-  void regrow(Cpu& cpu, Block& block);
+  void regrow(Cpu& cpu, Region& left, Block& block);
+  void note_target(const Cpu& cpu, Region& region, u64 entry_rip, u32 block);
   void wait(const Cpu& cpu, Region& region);
   void note_span(const Cpu& cpu, Region& region, u32 block);
   Block* next_block(Cpu& cpu);
@@ -82,6 +86,8 @@ class Jit final : public GeneratedCode {
   const CpuModel& model_;
   JitOptions options_;
   CodeCache cache_;
+  TargetProfile profile_;
+  u32 indirect_exits_ = 0;
   std::vector<Region*> waiting_;
   u64 flushes_ = 0;
   struct Place {

@@ -42,8 +42,13 @@ Exits exits_of(const Block& block) {
 
 class Grower {
  public:
-  Grower(Cpu& cpu, BlockCache& cache, i32 threshold, const RegionLimits& limits)
-      : cpu_(cpu), cache_(cache), threshold_(threshold), limits_(limits), rip_(cpu.state.rip) {}
+  Grower(Cpu& cpu, BlockCache& cache, const TargetProfile& profile, i32 threshold, const RegionLimits& limits)
+      : cpu_(cpu),
+        cache_(cache),
+        profile_(profile),
+        threshold_(threshold),
+        limits_(limits),
+        rip_(cpu.state.rip) {}
 
   bool grow(Block& entry);
   std::unique_ptr<Region> finish();
@@ -52,9 +57,13 @@ class Grower {
   struct Found {
     Block* block;
     i64 delta;
+    i64 weight;  // how often it is executed
   };
   bool suits(const Block& block) const;
-  void offer(i64 delta);
+  void offer(i64 delta, i64 seen = 0);
+  void offer_targets(const Found& found);
+  i64 target_delta(const Found& from, i64 delta) const;
+  void add_targets(Region& region) const;
   bool add_hottest();
   i64 executed(const Block& block) const { return threshold_ - block.heat; }
   Block* block_at(i64 delta) const;
@@ -62,6 +71,7 @@ class Grower {
 
   Cpu& cpu_;
   BlockCache& cache_;
+  const TargetProfile& profile_;
   const i32 threshold_;
   const RegionLimits& limits_;
   const u64 rip_;
@@ -83,19 +93,20 @@ Block* Grower::block_at(i64 delta) const {
   return cache_.find(entry.physical | (linear & kPageMask), cpu_.packed_mode());
 }
 
-void Grower::offer(i64 delta) {
+// `seen`: that often, by an indirect jump.
+void Grower::offer(i64 delta, i64 seen) {
   const auto known = [delta](const Found& found) { return found.delta == delta; };
   if (std::any_of(taken_.begin(), taken_.end(), known)) return;
   if (std::any_of(offered_.begin(), offered_.end(), known)) return;
   Block* block = block_at(delta);
-  if (block == nullptr || !suits(*block) || executed(*block) <= threshold_ / limits_.share) return;
-  offered_.push_back({block, delta});
+  if (block == nullptr || !suits(*block)) return;
+  const i64 weight = std::max<i64>(executed(*block), seen);
+  if (weight <= threshold_ / limits_.share) return;
+  offered_.push_back({block, delta, weight});
 }
 
 bool Grower::add_hottest() {
-  const auto cooler = [this](const Found& a, const Found& b) {
-    return executed(*a.block) < executed(*b.block);
-  };
+  const auto cooler = [](const Found& a, const Found& b) { return a.weight < b.weight; };
   const auto best = std::max_element(offered_.begin(), offered_.end(), cooler);
   if (best == offered_.end()) return false;
   const Found found = *best;
@@ -106,12 +117,37 @@ bool Grower::add_hottest() {
   const Exits exits = exits_of(*found.block);
   if (exits.falls) offer(found.delta + found.block->bytes);
   if (exits.branches) offer(found.delta + static_cast<i64>(last_of(*found.block).imm));
+  offer_targets(found);
   return true;
+}
+
+i64 Grower::target_delta(const Found& from, i64 delta) const {
+  const i64 sum = from.delta + delta;
+  return cpu_.mode().code_size == 8 ? sum : static_cast<i32>(sum);
+}
+
+// Where its indirect jump went, but for what is rare or far away.
+void Grower::offer_targets(const Found& found) {
+  // A function that is called from everywhere is not a reason to have all its callers, and callers are less
+  // urgent than what is near.
+  const bool returns = last_of(*found.block).op == Op::RET;
+  const u64 rare = returns ? 8 : 128;
+  constexpr i64 kSampled = 16;  // a count stands for so many
+  constexpr i64 kFar = kBoundaryReach / 4;
+  if (!limits_.indirect) return;
+  const std::span<const TargetProfile::Target> targets = profile_.of(found.block->physical);
+  u64 total = 0;
+  for (const auto& target : targets) total += target.count;
+  for (const auto& target : targets) {
+    const i64 delta = target_delta(found, target.delta);
+    if (target.count * rare < total || delta <= -kFar || delta >= kFar) continue;
+    offer(delta, returns ? 1 : i64{target.count} * kSampled);
+  }
 }
 
 bool Grower::grow(Block& entry) {
   if (!suits(entry)) return false;
-  offered_.push_back({&entry, 0});
+  offered_.push_back({&entry, 0, 0});
   while (taken_.size() < limits_.blocks && add_hottest()) {
   }
   return !taken_.empty();
@@ -133,7 +169,43 @@ std::vector<u16> Grower::find_entries() const {
     if (last.op == Op::CALL || ends_region(last.op)) add(found.delta + found.block->bytes);
     if (last.op == Op::CALL && last.form == Form::kJ) add(found.delta + static_cast<i64>(last.imm));
   }
+  // Where other regions are entered, too: this one takes their place if it has all of them.
+  for (const Found& found : taken_) {
+    if (limits_.indirect && found.block->region != nullptr && entries.size() < limits_.entries)
+      add(found.delta);
+  }
   return entries;
+}
+
+// Blocks of the region that others jump to indirectly.
+void Grower::add_targets(Region& region) const {
+  struct Seen {
+    u32 count;
+    u16 number;
+  };
+  std::vector<std::pair<std::size_t, std::size_t>> places;
+  for (std::size_t i = 0; i < taken_.size(); ++i) {
+    std::vector<Seen> list;
+    u32 total = 0;
+    for (const auto& target : profile_.of(taken_[i].block->physical)) {
+      const i64 delta = target_delta(taken_[i], target.delta);
+      total += target.count;
+      const auto to = std::find_if(taken_.begin(), taken_.end(),
+                                   [delta](const Found& found) { return found.delta == delta; });
+      if (to != taken_.end()) list.push_back({target.count, static_cast<u16>(to - taken_.begin())});
+    }
+    std::sort(list.begin(), list.end(), [](const Seen& a, const Seen& b) { return a.count > b.count; });
+    u16 likely = 0;
+    for (u32 left = total; likely < list.size() && 2 * list[likely].count >= left; ++likely) {
+      left -= list[likely].count;
+    }
+    region.blocks[i].likely = likely;
+    places.emplace_back(region.targets.size(), list.size());
+    for (const Seen& seen : list) region.targets.push_back(seen.number);
+  }
+  for (std::size_t i = 0; i < taken_.size(); ++i) {
+    region.blocks[i].targets = std::span(region.targets).subspan(places[i].first, places[i].second);
+  }
 }
 
 std::unique_ptr<Region> Grower::finish() {
@@ -155,8 +227,9 @@ std::unique_ptr<Region> Grower::finish() {
     copy.hash_next = nullptr;
     copy.links[0] = copy.links[1] = {};
     at += found.block->count + 1u;
-    region->blocks.push_back({&copy, found.delta});
+    region->blocks.push_back({.block = &copy, .rip_delta = found.delta});
   }
+  add_targets(*region);
   region->successors.resize(2 * taken_.size());
   region->entries = find_entries();
   region->entry_blocks.resize(region->entries.size(), nullptr);
@@ -177,15 +250,22 @@ u64 Region::successor_rip(u64 entry_rip, u32 block, u32 which) const {
   return entry_rip + static_cast<u64>(blocks[block].rip_delta) + offset;
 }
 
+bool Region::contains(const Region& other) const {
+  return std::all_of(other.copies.begin(), other.copies.end(), [this](const Block& block) {
+    return std::any_of(copies.begin(), copies.end(),
+                       [&](const Block& own) { return own.physical == block.physical; });
+  });
+}
+
 bool Region::overlaps(u64 begin, u64 end) const {
   return std::any_of(copies.begin(), copies.end(), [begin, end](const Block& block) {
     return block.physical < end && begin < block.physical + block.bytes;
   });
 }
 
-std::unique_ptr<Region> grow_region(Cpu& cpu, BlockCache& cache, Block& entry, i32 threshold,
-                                    const RegionLimits& limits) {
-  Grower grower(cpu, cache, threshold, limits);
+std::unique_ptr<Region> grow_region(Cpu& cpu, BlockCache& cache, const TargetProfile& profile, Block& entry,
+                                    i32 threshold, const RegionLimits& limits) {
+  Grower grower(cpu, cache, profile, threshold, limits);
   return grower.grow(entry) ? grower.finish() : nullptr;
 }
 

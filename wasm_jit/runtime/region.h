@@ -1,5 +1,6 @@
 // A region: blocks that are translated together into one function, found by following direct jumps from a hot
-// entry. It holds copies of what it was made from, so that the block cache may forget its own.
+// entry, and indirect ones where it is known where they go. It holds copies of what it was made from, so that
+// the block cache may forget its own.
 #pragma once
 
 #include <memory>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "core/cpu/cpu.h"
+#include "wasm_jit/runtime/target_profile.h"
 #include "wasm_jit/translate.h"
 
 namespace lapwing {
@@ -21,15 +23,17 @@ struct Region {
   u32 module = 0;         // number of the module that holds it
   bool dead = false;      // its code was overwritten, or it was evicted
   bool detached = false;  // the block cache was emptied: no entry, code not watched (CodeCache::detach_all)
-  bool large = false;     // grown again with wider limits
   bool waiting = false;   // to be compiled, perhaps again
-  u32 leaves = 0;         // exits to other code
   u32 straddles = 0;      // failed checks of spans
+  u8 generation = 0;      // how often it was grown again, with wider limits
+  i64 patience = 0;       // exits to other code until that
   i32 threshold = 0;      // what its entry's heat starts from again when it is dropped
   u32 instructions = 0;
   std::vector<RegionBlock> blocks;
   std::vector<Block> copies;                          // what `blocks` points to
   std::unique_ptr<Instruction[]> instruction_copies;  // each block's, closing pseudo-instruction included
+  std::vector<u16> targets;                           // what RegionBlock::targets point into
+  std::vector<DispatchEntry> dispatch;                // read by the function
   std::string listing;                                // when the translator was asked for one
   // Where each block's fall-through [2n] and branch target [2n + 1] went last; checked before use.
   std::vector<Block*> successors;
@@ -42,6 +46,8 @@ struct Region {
   const Block& entry_copy(std::size_t entry) const { return copies[entries[entry]]; }
   // RIP of block 0 when the region is entered at RIP by that entry; not wrapped.
   u64 origin(u64 rip, u32 entry) const { return rip - static_cast<u64>(blocks[entries[entry]].rip_delta); }
+  // Whether all of `other`'s blocks are among its own.
+  bool contains(const Region& other) const;
   // Whether a block has bytes in [begin, end), guest-physical.
   bool overlaps(u64 begin, u64 end) const;
 };
@@ -50,12 +56,13 @@ struct RegionLimits {
   unsigned blocks = 24;
   unsigned instructions = 150;
   unsigned entries = 32;
-  i32 share = 4;  // blocks entered less than this part of the threshold stay out
+  bool indirect = false;  // follow indirect jumps
+  i32 share = 4;          // blocks entered less than this part of the threshold stay out
 };
 
 // The region at `entry`, where the CPU stands; `executed(block)` tells how often a block was entered.
 // nullptr: nothing that can be translated.
-std::unique_ptr<Region> grow_region(Cpu& cpu, BlockCache& cache, Block& entry, i32 threshold,
-                                    const RegionLimits& limits);
+std::unique_ptr<Region> grow_region(Cpu& cpu, BlockCache& cache, const TargetProfile& profile, Block& entry,
+                                    i32 threshold, const RegionLimits& limits);
 
 }  // namespace lapwing
