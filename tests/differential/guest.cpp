@@ -200,6 +200,10 @@ void Guest::place(u64 address, std::span<const u8> code) {
   parts_->memory.write_ram(kCodePhysical + (address - kCodeBase), bytes, code.size() + 1);
 }
 
+u64 Guest::code_physical(u64 address) {
+  return kCodePhysical + (address - kCodeBase);
+}
+
 void Guest::clear(u64 address, std::size_t code_size) {
   const u8 bytes[kCodeSize] = {};
   parts_->memory.write_ram(kCodePhysical + (address - kCodeBase), bytes, code_size + kTailSize);

@@ -21,6 +21,7 @@ class Guest {
   // Puts code at `address`, within the code pages, and what `run` puts behind it: a breakpoint.
   void place(u64 address, std::span<const u8> code);
   void clear(u64 address, std::size_t code_size);
+  static u64 code_physical(u64 address);
   // Registers and memory of the sequence's start.
   void start(const Sequence& sequence, const Memory& memory);
   // Until an exception's handler halts.

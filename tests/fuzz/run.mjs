@@ -6,6 +6,7 @@ import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { realCode } from "../lockstep/corpus.mjs";
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
 const chips = [
@@ -16,6 +17,13 @@ const all = [
   { name: "ide", program: "ide_fuzz", longest: 256 },
   { name: "nvme", program: "nvme_fuzz", longest: 512 },
   { name: "vga", program: "vga_fuzz", longest: 128 },
+  {
+    name: "translator",
+    program: "translator_fuzz",
+    longest: 256,
+    seed: seedWithCode,
+    extra: ["-len_control=0"],
+  },
   { name: "controllers", program: "controllers_fuzz", longest: 512 }, // all controllers, wired together
 ];
 
@@ -33,6 +41,19 @@ if (unknown) {
 }
 const wanted = all.filter(({ name }) => names.length === 0 || names.includes(name));
 
+/** Pieces of the guests' programs as inputs of translator_fuzz.cpp. */
+function seedWithCode(corpus) {
+  const pieces = 400;
+  for (const [codeSize, code] of realCode()) {
+    for (let i = 0; i < pieces; i++) {
+      const at = Math.floor((i * code.length) / pieces);
+      const header = Buffer.from([codeSize === 8 ? 2 : 5, 16, 24, 150, i % 8, i & 255]);
+      const piece = code.subarray(at, at + 40 + ((i * 37) % 200));
+      fs.writeFileSync(path.join(corpus, `code${codeSize}-${i}`), Buffer.concat([header, piece]));
+    }
+  }
+}
+
 function must(command, ...rest) {
   const { status } = spawnSync(command, rest, { cwd: root, stdio: "inherit" });
   if (status !== 0) process.exit(status ?? 1);
@@ -44,9 +65,10 @@ must("cmake", "--build", build, "--target", ...new Set(wanted.map(({ program }) 
 // A freed block is kept from reuse for a while: what the default keeps is most of a short input's time.
 const asan = "quarantine_size_mb=2:thread_local_quarantine_size_kb=64:malloc_context_size=2";
 let findings = 0;
-for (const { name, program, longest, env } of wanted) {
+for (const { name, program, longest, env, seed, extra = [] } of wanted) {
   const corpus = path.join(build, "corpus", name);
   fs.mkdirSync(corpus, { recursive: true });
+  seed?.(corpus);
   const { status, stderr } = spawnSync(
     path.join(build, program),
     [
@@ -55,6 +77,7 @@ for (const { name, program, longest, env } of wanted) {
       `-max_total_time=${settings["--seconds"]}`,
       `-max_len=${longest}`,
       "-timeout=10",
+      ...extra,
       "-print_final_stats=1",
       `-artifact_prefix=${corpus}-`,
     ],

@@ -34,14 +34,20 @@ function firstProgram(initrd) {
   return undefined;
 }
 
-export function addCorpora(probe) {
+/** [bytes of an address, code] of each guest that is there. */
+export function realCode() {
+  const found = [];
   for (const [guest, codeSize] of [
     ["amd64", 8],
     ["686", 4],
   ]) {
     const initrd = cachePath("guests", guest, "initrd.gz");
-    if (!fs.existsSync(initrd)) continue;
-    const code = firstProgram(initrd);
-    if (code) probe.exports.ls_corpus(codeSize, probe.give(code), code.length);
+    const code = fs.existsSync(initrd) ? firstProgram(initrd) : undefined;
+    if (code) found.push([codeSize, code]);
   }
+  return found;
+}
+
+export function addCorpora(probe) {
+  for (const [codeSize, code] of realCode()) probe.exports.ls_corpus(codeSize, probe.give(code), code.length);
 }

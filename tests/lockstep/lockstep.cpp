@@ -28,27 +28,8 @@ __attribute__((format(printf, 2, 3))) void add(std::string& text, const char* fo
 
 constexpr u16 kDefaultBig = 0x4000;  // D/B of a segment's attributes
 
-// 16-bit code and segments that are not flat: what the pointers in registers reach lies at the segments'
-// start.
-void adapt_segments(CpuState& s, const Piece& piece) {
-  if (piece.code_size == 2) {
-    s.seg[kCs].attributes &= static_cast<u16>(~kDefaultBig);
-    s.seg[kCs].base = kCodeBase;
-    s.rip -= kCodeBase;
-  }
-  if (!piece.flat || piece.code_size == 2) {
-    for (const Seg seg : {kEs, kSs, kDs, kFs, kGs}) {
-      s.seg[seg] = s.seg[kSs];
-      s.seg[seg].base = kDataBase;
-      s.seg[seg].limit = seg == kFs ? 0xFFF : kDataSize - 1;
-    }
-    for (unsigned reg = kRbx; reg <= kRdi; ++reg) s.gpr[reg] &= 0xFFFF;
-  }
-  if (piece.small_stack) s.seg[kSs].attributes &= static_cast<u16>(~kDefaultBig);
-}
-
 void adapt(CpuState& s, const Run& run) {
-  if (run.piece->code_size != 8) adapt_segments(s, *run.piece);
+  adapt_segments(s, *run.piece);
   s.cr0 ^= run.cr0_flipped;
   s.cr4 ^= run.cr4_flipped;
   s.rflags_rest |= run.rflags_set;
@@ -64,6 +45,24 @@ class Text final : public StateSink {
 };
 
 }  // namespace
+
+void adapt_segments(CpuState& s, const Piece& piece) {
+  if (piece.code_size == 8) return;
+  if (piece.code_size == 2) {
+    s.seg[kCs].attributes &= static_cast<u16>(~kDefaultBig);
+    s.seg[kCs].base = kCodeBase;
+    s.rip -= kCodeBase;
+  }
+  if (!piece.flat || piece.code_size == 2) {
+    for (const Seg seg : {kEs, kSs, kDs, kFs, kGs}) {
+      s.seg[seg] = s.seg[kSs];
+      s.seg[seg].base = kDataBase;
+      s.seg[seg].limit = seg == kFs ? 0xFFF : kDataSize - 1;
+    }
+    for (unsigned reg = kRbx; reg <= kRdi; ++reg) s.gpr[reg] &= 0xFFFF;
+  }
+  if (piece.small_stack) s.seg[kSs].attributes &= static_cast<u16>(~kDefaultBig);
+}
 
 // Reads give numbers that depend on all accesses so far, which are also the only thing to compare.
 class Lockstep::Device final : public MmioDevice {

@@ -26,6 +26,10 @@ struct Piece {
   bool small_stack = false;
 };
 
+// Segments as `piece` wants them, in a state that starts in flat ones: those that are not flat lie where the
+// pointers in registers go.
+void adapt_segments(CpuState& s, const Piece& piece);
+
 // How one run starts and goes.
 struct Run {
   const Piece* piece = nullptr;
