@@ -140,6 +140,21 @@ bool CodeCache::reattach(Block& entry, BlockCache& blocks) {
   return true;
 }
 
+// A small region one of whose blocks is `block`, and which.
+Region* CodeCache::find_inside(const Block& block, u16& number) const {
+  const auto found = by_page_.find(block.physical & ~kPageMask);
+  if (found == by_page_.end()) return nullptr;
+  for (Region* region : found->second) {
+    if (region->generation > 0 || region->mode.packed() != block.mode) continue;
+    for (std::size_t i = 1; i < region->copies.size(); ++i) {
+      number = static_cast<u16>(i);
+      const bool is_place = region->copies[i].physical == block.physical;
+      if (is_place && (region->waiting || !region->has_entry(number))) return region;
+    }
+  }
+  return nullptr;
+}
+
 void CodeCache::leave_module(Region& region) {
   Module& module = modules_[region.module];
   std::erase(module.regions, &region);

@@ -37,6 +37,7 @@ class CodeCache {
   // Drops one region, or the oldest module (gives back how many regions it had).
   void remove(Region& region) { drop(region); }
   u32 evict_oldest();
+  Region* find_inside(const Block& block, u16& number) const;
   // Frees what was dropped. Nobody may be inside a region or hold one.
   void collect();
 

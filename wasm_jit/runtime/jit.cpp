@@ -88,6 +88,19 @@ i32 Jit::page_threshold(u64 physical) const {
   return options_.threshold << std::min(found->second, kMostInvalidations);
 }
 
+// A block inside a region that is entered from elsewhere becomes one of the region's entries.
+bool Jit::add_entry(const Cpu& cpu, const Block& block) {
+  u16 number = 0;
+  Region* region = cache_.find_inside(block, number);
+  if (region == nullptr) return false;
+  if (region->has_entry(number)) return true;
+  if (region->entries.size() + region->more_entries.size() >= options_.limits.entries) return false;
+  ++counters_.late_entries;
+  region->more_entries.push_back(number);
+  if (!region->waiting) wait(cpu, *region);
+  return true;
+}
+
 void Jit::hot(Cpu& cpu, Block& block) {
   if (!refusal_.empty() || cpu.mode().checked) return;
   if (cache_.has_detached(block.physical)) {
@@ -95,6 +108,7 @@ void Jit::hot(Cpu& cpu, Block& block) {
     return;
   }
   ++counters_.hot;
+  if (add_entry(cpu, block)) return;
   const i32 threshold = page_threshold(block.physical);
   std::unique_ptr<Region> region = grow_region(cpu, blocks_, profile_, block, threshold, options_.limits);
   if (region == nullptr) {
@@ -170,6 +184,7 @@ void Jit::compile_waiting() {
   make_room();
   std::erase_if(waiting_, [](const Region* region) { return region->dead; });
   const double begin = host_.milliseconds();
+  for (Region* region : waiting_) region->take_entries();
   std::vector<Region*> regions;
   std::vector<u8> bytes;
   compile_regions(waiting_, model_, options_.list, regions, bytes);
@@ -422,6 +437,7 @@ std::string Jit::statistics() const {
   add("reattached", counters_.reattached);
   add("regrown", counters_.regrown);
   add("separated", counters_.separated);
+  add("late_entries", counters_.late_entries);
   add("lookups", counters_.lookups);
   add("translate_us", static_cast<u64>(1000 * counters_.translate_milliseconds));
   add("install_us", static_cast<u64>(1000 * counters_.install_milliseconds));

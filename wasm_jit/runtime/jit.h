@@ -62,6 +62,7 @@ class Jit final : public GeneratedCode {
   void regrow(Cpu& cpu, Region& left, Block& block);
   void note_target(const Cpu& cpu, Region& region, u64 entry_rip, u32 block);
   void wait(const Cpu& cpu, Region& region);
+  bool add_entry(const Cpu& cpu, const Block& block);
   void note_span(const Cpu& cpu, Region& region, u32 block);
   Block* next_block(Cpu& cpu);
   Block* successor(Cpu& cpu, Region& region, u64 entry_rip, u32 block, u32 which);
@@ -122,6 +123,7 @@ class Jit final : public GeneratedCode {
     u64 reattached = 0;
     u64 regrown = 0;
     u64 separated = 0;
+    u64 late_entries = 0;
     u64 lookups = 0;
     u64 generated_instructions = 0;
     double translate_milliseconds = 0;

@@ -8,6 +8,10 @@ namespace lapwing {
 
 namespace {
 
+// What is left of the threshold for the blocks inside a new region: entries from elsewhere, after which it is
+// translated again with one more entry.
+constexpr i32 kAgain = 4;
+
 const Instruction& last_of(const Block& block) {
   return block.first[block.count - 1];
 }
@@ -228,6 +232,8 @@ std::unique_ptr<Region> Grower::finish() {
     copy.links[0] = copy.links[1] = {};
     at += found.block->count + 1u;
     region->blocks.push_back({.block = &copy, .rip_delta = found.delta});
+    const bool inside = region->blocks.size() > 1 && found.block->region == nullptr;
+    if (inside) found.block->heat = std::max<i64>(1, threshold_ / kAgain);
   }
   add_targets(*region);
   region->successors.resize(2 * taken_.size());
@@ -237,6 +243,19 @@ std::unique_ptr<Region> Grower::finish() {
 }
 
 }  // namespace
+
+bool Region::has_entry(u16 block) const {
+  const auto has = [block](const std::vector<u16>& list) {
+    return std::find(list.begin(), list.end(), block) != list.end();
+  };
+  return has(entries) || has(more_entries);
+}
+
+void Region::take_entries() {
+  entries.insert(entries.end(), more_entries.begin(), more_entries.end());
+  entry_blocks.resize(entries.size(), nullptr);
+  more_entries.clear();
+}
 
 u64 Region::rip_of(u64 entry_rip, u32 block, u32 index) const {
   const Block& b = *blocks[block].block;

@@ -18,6 +18,7 @@ struct Region {
   // Where it can be entered: numbers of blocks, 0 first, and the cache's blocks that run the region from
   // there (nullptr: none does).
   std::vector<u16> entries;
+  std::vector<u16> more_entries;  // when it is compiled again
   std::vector<Block*> entry_blocks;
   u32 slot = 0;           // of its function in the engine's table; 0: not compiled
   u32 module = 0;         // number of the module that holds it
@@ -38,6 +39,8 @@ struct Region {
   // Where each block's fall-through [2n] and branch target [2n + 1] went last; checked before use.
   std::vector<Block*> successors;
 
+  bool has_entry(u16 block) const;
+  void take_entries();
   // RIP of instruction `index` of block `block`, not wrapped; the block's end when index is its count.
   u64 rip_of(u64 entry_rip, u32 block, u32 index) const;
   // RIP of the successor of a block: 0 = behind it, 1 = its branch's target; not wrapped.
