@@ -104,7 +104,7 @@ void CodeCache::detach_all() {
     }
     forget_place(*region);
     region->detached = true;
-    std::fill(region->successors.begin(), region->successors.end(), nullptr);
+    for (Region::Successor& successor : region->successors) successor.block = nullptr;
     for (std::size_t i = 0; i < region->entries.size(); ++i)
       detached_[region->entry_copy(i).physical].push_back(region);
   }

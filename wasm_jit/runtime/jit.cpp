@@ -235,8 +235,7 @@ void Jit::flush() {
 // Whether `block` is what the CPU would find at its RIP: without side effects, and only if the fetch TLB
 // knows the page.
 bool Jit::is_valid(const Cpu& cpu, const Block* block) {
-  if (block == nullptr || block->mode != cpu.packed_mode() || block->second_page != kNoSecondPage)
-    return false;
+  if (block == nullptr || block->mode != cpu.packed_mode()) return false;
   const u64 linear = (cpu.view.code_base + cpu.state.rip) & cpu.view.linear_mask;
   const FetchEntry& entry = cpu.view.fetch_tlb[Tlb::index_of(linear)];
   return entry.tag == (linear & ~kPageMask) && block->physical == (entry.physical | (linear & kPageMask));
@@ -256,12 +255,11 @@ Block* Jit::next_block(Cpu& cpu) {
   return block;
 }
 
-Block* Jit::successor(Cpu& cpu, Region& region, u64 entry_rip, u32 block, u32 which) {
-  cpu.state.rip = cpu.wrap_rip(region.successor_rip(entry_rip, block, which));
-  Block*& known = region.successors[2 * block + which];
-  if (is_valid(cpu, known)) return known;
+Block* Jit::successor(Cpu& cpu, Region& region, u64 entry_rip, Region::Successor& known) {
+  cpu.state.rip = cpu.wrap_rip(entry_rip + static_cast<u64>(known.delta));
+  if (is_valid(cpu, known.block)) return known.block;
   Block* found = next_block(cpu);
-  if (!region.dead) known = found;
+  if (!region.dead && found != nullptr && found->second_page == kNoSecondPage) known.block = found;
   return found;
 }
 
@@ -370,20 +368,22 @@ GeneratedEnd Jit::run_regions(Cpu& cpu, Block& first) {
     const u64 entry_rip = region.origin(s.rip, block->region_entry);
     s.rip = entry_rip;
     cpu.view.region_entry = block->region_entry;
-    const i64 budget = s.budget;
     if (options_.list != 0) [[unlikely]] {
       settle_flags(s, cpu.view);
       note_entry(region, s);
     }
+    const i64 budget = s.budget;
     const u32 code = enter(region, s);
     counters_.generated_instructions += static_cast<u64>(budget - s.budget);
     const u32 kind = code & 15;
     const u32 index = (code >> 4) & 0xFFF;
     const u32 number = code >> 16;
-    ASSERT(kind < kExitKinds && number < region.blocks.size());
+    ASSERT(kind < kExitKinds && 2 * number < region.successors.size());
     ++counters_.exits[kind];
     switch (static_cast<GeneratedExit>(kind)) {
-      case GeneratedExit::kEdge: block = successor(cpu, region, entry_rip, number, index); break;
+      case GeneratedExit::kEdge:
+        block = successor(cpu, region, entry_rip, region.successors[2 * number + index]);
+        break;
       case GeneratedExit::kNext:
         // Scattered, so that no loop of jumps hides some of them.
         if ((++indirect_exits_ * 0x9E3779B1u) <= ~0u / options_.sample)

@@ -65,7 +65,7 @@ class Jit final : public GeneratedCode {
   bool add_entry(const Cpu& cpu, const Block& block);
   void note_span(const Cpu& cpu, Region& region, u32 block);
   Block* next_block(Cpu& cpu);
-  Block* successor(Cpu& cpu, Region& region, u64 entry_rip, u32 block, u32 which);
+  Block* successor(Cpu& cpu, Region& region, u64 entry_rip, Region::Successor& known);
   bool run_last(Cpu& cpu, GeneratedEnd& end);
   GeneratedEnd at_instruction(Cpu& cpu, Region& region, u64 entry_rip, u32 block, u32 index);
   void note_entry(const Region& region, const CpuState& state);

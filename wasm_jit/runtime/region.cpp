@@ -236,9 +236,13 @@ std::unique_ptr<Region> Grower::finish() {
     if (inside) found.block->heat = std::max<i64>(1, threshold_ / kAgain);
   }
   add_targets(*region);
-  region->successors.resize(2 * taken_.size());
+  for (const Found& found : taken_) {
+    region->successors.push_back({.delta = found.delta + found.block->bytes});
+    region->successors.push_back({.delta = found.delta + static_cast<i64>(last_of(*found.block).imm)});
+  }
   region->entries = find_entries();
   region->entry_blocks.resize(region->entries.size(), nullptr);
+  for (const u16 entry : region->entries) region->entry_deltas.push_back(region->blocks[entry].rip_delta);
   return region;
 }
 
@@ -254,18 +258,13 @@ bool Region::has_entry(u16 block) const {
 void Region::take_entries() {
   entries.insert(entries.end(), more_entries.begin(), more_entries.end());
   entry_blocks.resize(entries.size(), nullptr);
+  for (const u16 entry : more_entries) entry_deltas.push_back(blocks[entry].rip_delta);
   more_entries.clear();
 }
 
 u64 Region::rip_of(u64 entry_rip, u32 block, u32 index) const {
   const Block& b = *blocks[block].block;
   const u64 offset = index < b.count ? b.first[index].offset : b.bytes;
-  return entry_rip + static_cast<u64>(blocks[block].rip_delta) + offset;
-}
-
-u64 Region::successor_rip(u64 entry_rip, u32 block, u32 which) const {
-  const Block& b = *blocks[block].block;
-  const u64 offset = which == 0 ? b.bytes : last_of(b).imm;
   return entry_rip + static_cast<u64>(blocks[block].rip_delta) + offset;
 }
 

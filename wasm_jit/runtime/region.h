@@ -36,19 +36,22 @@ struct Region {
   std::vector<u16> targets;                           // what RegionBlock::targets point into
   std::vector<DispatchEntry> dispatch;                // read by the function
   std::string listing;                                // when the translator was asked for one
-  // Where each block's fall-through [2n] and branch target [2n + 1] went last; checked before use.
-  std::vector<Block*> successors;
+  // Each block's fall-through [2n] and branch target [2n + 1].
+  struct Successor {
+    i64 delta = 0;           // RIP there minus RIP at the region's entry
+    Block* block = nullptr;  // what was there last; checked before use
+  };
+  std::vector<Successor> successors;
+  std::vector<i64> entry_deltas;  // of the entries' blocks
 
   bool has_entry(u16 block) const;
   void take_entries();
   // RIP of instruction `index` of block `block`, not wrapped; the block's end when index is its count.
   u64 rip_of(u64 entry_rip, u32 block, u32 index) const;
-  // RIP of the successor of a block: 0 = behind it, 1 = its branch's target; not wrapped.
-  u64 successor_rip(u64 entry_rip, u32 block, u32 which) const;
   u64 physical() const { return copies[0].physical; }
   const Block& entry_copy(std::size_t entry) const { return copies[entries[entry]]; }
   // RIP of block 0 when the region is entered at RIP by that entry; not wrapped.
-  u64 origin(u64 rip, u32 entry) const { return rip - static_cast<u64>(blocks[entries[entry]].rip_delta); }
+  u64 origin(u64 rip, u32 entry) const { return rip - static_cast<u64>(entry_deltas[entry]); }
   // Whether all of `other`'s blocks are among its own.
   bool contains(const Region& other) const;
   // Whether a block has bytes in [begin, end), guest-physical.
