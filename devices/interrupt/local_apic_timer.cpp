@@ -12,6 +12,9 @@ namespace lapwing {
 
 using namespace apic;
 
+// The host looks after faster periods no more often: their requests meet in one IRR bit.
+constexpr u64 kShortestPeriodNs = 1000;
+
 static_assert(kApicTimerHz == 1'000'000'000 && kTscHz == 1'000'000'000, "one count per nanosecond");
 
 LocalApic::TimerMode LocalApic::timer_mode() const {
@@ -86,7 +89,10 @@ void LocalApic::settle_timer() {
 }
 
 void LocalApic::rearm_timer() {
-  const u64 deadline = lvt::Mask::get(lvt(Lvt::kTimer)) ? kNever : timer_deadline_ns();
+  u64 deadline = lvt::Mask::get(lvt(Lvt::kTimer)) ? kNever : timer_deadline_ns();
+  if (timer_mode() == TimerMode::kPeriodic && u64{initial_count_} << divide_shift() < kShortestPeriodNs &&
+      deadline != kNever)
+    deadline = std::max(deadline, clock_.now_ns() + kShortestPeriodNs);
   if (deadline != timer_.deadline()) timer_.arm(deadline);
 }
 

@@ -281,7 +281,12 @@ void Hpet::rearm(unsigned index) {
       timer_conf::Level::get(comparator.config) && !timer_conf::FsbEnable::get(comparator.config);
   // A level comparator sets its status bit even with interrupts disabled; once set, nothing more can be seen.
   const bool visible = level ? !bit_of(status_, index) : interrupts;
-  const u64 deadline = enabled() && visible ? next_match_ns(comparator) : kNever;
+  u64 deadline = enabled() && visible ? next_match_ns(comparator) : kNever;
+  // The host looks after faster periods no more often: their edges meet in one request.
+  constexpr u64 kShortestPeriodNs = 1000;
+  if (timer_conf::Periodic::get(comparator.config) && comparator.period != 0 &&
+      ns_of(comparator.period) < kShortestPeriodNs && deadline != kNever)
+    deadline = std::max(deadline, clock_.now_ns() + kShortestPeriodNs);
   if (deadline != comparator.timer.deadline()) comparator.timer.arm(deadline);
 }
 

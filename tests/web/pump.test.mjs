@@ -166,6 +166,39 @@ test("a machine that halts for ever ends when no input can come", () => {
   assert.equal(pump.isRunning, false);
 });
 
+for (const clock of ["virtual", "realtime"]) {
+  test(`timers that never let a halted machine rest do not hold the host, ${clock}`, () => {
+    const host = new FakeHost();
+    const machine = {
+      instructions: 5,
+      ns: 0,
+      get nextDeadlineNs() {
+        return this.ns + 1000;
+      },
+      run() {
+        host.now += 10 * ms;
+        this.ns += 20 * ms;
+        return DoorStop.Patience;
+      },
+      setRate() {},
+      advance() {},
+    };
+    let failure;
+    const hooks = {
+      atBoundary: () => machine.ns >= second && pump.pause(),
+      ended() {},
+      mayWake: () => true,
+      failed: (error) => (failure = error),
+    };
+    const pump = new Pump(machine, host, hooks, { clock });
+    pump.start();
+    host.runUntil(100 * second);
+    assert.equal(failure, undefined);
+    assert.ok(machine.ns >= second && machine.ns < 1.1 * second, `${machine.ns}`);
+    assert.ok(host.turns >= 5, `${host.turns} turns`);
+  });
+}
+
 test("guest time that ran ahead waits for the wall", () => {
   const { host, machine, engine, pump } = setUp({ clock: "realtime" });
   pump.start();

@@ -210,13 +210,19 @@ export class Pump {
     const began = this.#host.nowNs();
     let stop: DoorStop = DoorStop.Patience;
     let before = -1;
+    let beforeNs = -1;
     for (;;) {
       const now = this.#machine.instructions;
       if (now >= target) break;
       if (now === before && stop === DoorStop.Patience) {
-        throw new LapwingError("engine", `The engine makes no progress at instruction ${now}.`);
+        if (this.#machine.ns === beforeNs)
+          throw new LapwingError("engine", `The engine makes no progress at instruction ${now}.`);
+        // Halted, among timers that fire one after another and wake nobody.
+        stop = DoorStop.Halted;
+        break;
       }
       before = now;
+      beforeNs = this.#machine.ns;
       const exact = this.#hooks.nextStop?.() ?? Infinity;
       stop = this.#machine.run(Math.min(target - now, exact - now, this.#patience()), haltLimitNs);
       if (this.#machine.instructions >= exact) this.#hooks.atStop?.();
