@@ -22,6 +22,7 @@ let site;
 let files;
 let image;
 let requests = 0;
+let pieces = 0;
 test.before(async () => {
   if (skip) return;
   image = path.join(temporary, "root.img");
@@ -40,15 +41,27 @@ test.after(async () => {
   fs.rmSync(temporary, { recursive: true });
 });
 
+/** Images that are no good from the start, by name; all others are the disk or the kernel. */
+const odd = { "/odd": Buffer.alloc(1000), "/empty": Buffer.alloc(0) };
+/** Of these two, only so many pieces can be had. */
+const soundPieces = 10;
+
 function serveFile(request, response) {
-  const bytes = fs.readFileSync(request.url === "/kernel" ? guest.kernel : image);
+  const bytes = odd[request.url] ?? fs.readFileSync(request.url === "/kernel" ? guest.kernel : image);
+  const isSpoilt = ["/changing", "/breaking"].includes(request.url) && ++pieces > soundPieces;
   const headers = {
     "access-control-allow-origin": "*",
     "access-control-expose-headers": "content-range, etag",
-    etag: '"1"',
+    ...(request.url === "/unsized" && { "access-control-expose-headers": "etag" }),
+    etag: isSpoilt ? '"2"' : '"1"',
   };
+  if (request.url === "/missing") return response.writeHead(404, headers).end();
+  if (isSpoilt && request.url === "/breaking") return response.writeHead(500, headers).end();
+  if (bytes.length === 0 && request.headers.range) return response.writeHead(416, headers).end();
   const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "") ?? [];
-  if (first === undefined || request.url === "/no-ranges") return response.writeHead(200, headers).end(bytes);
+  const isOutdated = ![undefined, headers.etag].includes(request.headers["if-range"]);
+  if (first === undefined || isOutdated || request.url === "/no-ranges")
+    return response.writeHead(200, headers).end(bytes);
   requests++;
   const range = `bytes ${first}-${last}/${bytes.length}`;
   response.writeHead(206, { ...headers, "content-range": range }).end(bytes.subarray(+first, +last + 1));
@@ -94,6 +107,79 @@ test("HTTP ranges and a Blob run as a file in Node does", { skip, timeout: 400_0
   await assert.rejects(inPage(page, "no-ranges"), /does not serve parts of files/);
   await page.close();
 });
+
+test("images that cannot be used are refused in a sentence", { skip, timeout: 400_000 }, async () => {
+  const page = await browser.newPage();
+  await page.goto(site.url);
+  const server = `http://127.0.0.1:${files.address().port}`;
+  const refusal = (image) =>
+    page.evaluate(
+      async ({ kernel, image }) => {
+        const { PC } = await import(new URL("lapwing/index.js", location.href).href);
+        const nvme = typeof image === "number" ? new Blob([new Uint8Array(image)]) : image;
+        try {
+          const vm = await PC.boot({ kernel, memory: "128M", nvme, paused: true });
+          vm.dispose();
+          return "no error";
+        } catch (error) {
+          return `${error.code}: ${error.message}`;
+        }
+      },
+      { kernel: `${server}/kernel`, image },
+    );
+  for (const [image, pattern] of [
+    [`${server}/odd`, /1000 bytes, which is not a multiple of 512/],
+    [`${server}/empty`, /is empty/],
+    [`${server}/missing`, /404/],
+    [`${server}/unsized`, /does not say how large it is.*Expose-Headers/],
+    [`${server}/no-ranges`, /does not serve parts of files/],
+    ["http://127.0.0.1:1/x", /Cannot download/],
+    [1000, /1000 bytes, which is not a multiple of 512/],
+    [0, /is empty/],
+  ]) {
+    const message = await refusal(image);
+    assert.match(message, pattern, `${image}`);
+    assert.equal(message.split("\n").length, 1, message);
+  }
+  await page.close();
+});
+
+for (const [kind, pattern] of [
+  ["changing", /changed on the server/],
+  ["breaking", /500/],
+]) {
+  test(
+    `an image ${kind} under the guest: it gets an error, the page a sentence, once`,
+    { skip, timeout: 400_000 },
+    async () => {
+      pieces = 0;
+      const page = await browser.newPage();
+      await page.goto(site.url);
+      const seen = await page.evaluate(
+        async ({ server, kind, append }) => {
+          const { PC } = await import(new URL("lapwing/index.js", location.href).href);
+          const nvme = `${server}/${kind}`;
+          const vm = await PC.boot({
+            kernel: `${server}/kernel`,
+            append,
+            memory: "128M",
+            nvme,
+            clock: "virtual",
+          });
+          const errors = [];
+          vm.on("diskError", (error) => errors.push(error.message));
+          await vm.serial.waitFor(/I\/O error|critical medium error|panic/, { ms: 120_000 });
+          vm.dispose();
+          return errors;
+        },
+        { server: `http://127.0.0.1:${files.address().port}`, kind, append: append.replace("quiet ", "") },
+      );
+      assert.equal(seen.length, 1, seen.join("\n"));
+      assert.match(seen[0], pattern);
+      await page.close();
+    },
+  );
+}
 
 test("the element boots from the image that its attribute names", { skip, timeout: 400_000 }, async () => {
   const page = await browser.newPage();

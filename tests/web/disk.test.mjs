@@ -112,8 +112,14 @@ test("a server without ranges, and an image that changes, are errors", async (t)
   while (!source.ready(0, 512)) await source.settled();
   assert.throws(() => source.read(0, new Uint8Array(512)), /changed on the server/);
   state.noRanges = true;
+  while (!source.ready(chunkBytes, 512)) await source.settled();
+  assert.throws(() => source.read(chunkBytes, new Uint8Array(512)), /changed on the server/);
   await assert.rejects(httpSource("disk", url), /does not serve parts of files/);
   await assert.rejects(httpSource("disk", "http://127.0.0.1:1/x"), /Cannot download/);
+  const empty = await server(t, (_, response) => response.writeHead(416).end());
+  await assert.rejects(httpSource("disk", empty), /The disk image disk is empty/);
+  const unsized = await server(t, (_, response) => response.writeHead(206).end("x"));
+  await assert.rejects(httpSource("disk", unsized), /does not say how large it is/);
 });
 
 test("a disk whose image fails says so once, and answers with an error", async (t) => {

@@ -192,15 +192,21 @@ export function blobSource(name: string, blob: Blob, onProgress?: OnProgress): D
 
 /** An image on a web server, read in ranges. */
 export async function httpSource(name: string, url: string, onProgress?: OnProgress): Promise<DiskSource> {
-  const first = await fetchRange(name, url, 0, 1);
+  const first = await fetchRange(name, url, 0, 1, () => noRanges(name, url));
   const total = Number(/\/(\d+)$/.exec(first.headers.get("content-range") ?? "")?.[1]);
   await first.body?.cancel();
-  if (!(total > 0)) throw noRanges(name, url);
+  if (!(total > 0)) throw unknownSize(name, url);
   const version = first.headers.get("etag") ?? first.headers.get("last-modified");
+  const changed = () => unreadable(name, `it has changed on the server while it was in use (${url})`);
   const read = async (offset: number, size: number) => {
-    const response = await fetchRange(name, url, offset, size);
+    // A browser whose cache holds parts of another version asks "if it is still that one", and gets all of the new.
+    const response = await fetchRange(name, url, offset, size, changed);
     const now = response.headers.get("etag") ?? response.headers.get("last-modified");
-    if (now !== version) throw unreadable(name, `it has changed on the server while it was in use (${url})`);
+    if (now !== version) {
+      // A body left unread would keep one of the few connections that a browser makes to a server.
+      await response.body?.cancel();
+      throw changed();
+    }
     try {
       return new Uint8Array(await response.arrayBuffer());
     } catch (error) {
@@ -210,13 +216,28 @@ export async function httpSource(name: string, url: string, onProgress?: OnProgr
   return new ChunkedSource(name, total, read, onProgress);
 }
 
+const rangeNotSatisfiable = 416;
+
+const unknownSize = (name: string, url: string): LapwingError =>
+  new LapwingError(
+    "network",
+    `The server of ${name} does not say how large it is (${url}); a server of another site has to send Access-Control-Expose-Headers: Content-Range.`,
+  );
+
 const noRanges = (name: string, url: string): LapwingError =>
   new LapwingError(
     "network",
     `The server of ${name} does not serve parts of files (no HTTP ranges at ${url}); put the image on one that does, or give it as a local file.`,
   );
 
-async function fetchRange(name: string, url: string, offset: number, size: number): Promise<Response> {
+/** `whole` is the error when the server sends everything instead of a part. */
+async function fetchRange(
+  name: string,
+  url: string,
+  offset: number,
+  size: number,
+  whole: () => LapwingError,
+): Promise<Response> {
   let response: Response;
   try {
     const headers = { Range: `bytes=${offset}-${offset + size - 1}` };
@@ -226,7 +247,12 @@ async function fetchRange(name: string, url: string, offset: number, size: numbe
   }
   if (response.status === 206) return response;
   await response.body?.cancel();
-  if (response.ok) throw noRanges(name, url);
+  if (response.ok) throw whole();
+  if (response.status === rangeNotSatisfiable) {
+    throw offset === 0
+      ? new LapwingError("bad_file", `The disk image ${name} is empty (${url}).`)
+      : unreadable(name, `it has become shorter on the server while it was in use (${url})`);
+  }
   throw new LapwingError(
     "network",
     `Cannot download ${name} from ${url}: the server answered ${response.status}.`,
