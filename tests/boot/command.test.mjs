@@ -45,6 +45,20 @@ const badFiles = [
   ["a CPU model that does not exist", ["-kernel", guest.kernel, "-cpu", "quemu64"], /qemu64/],
   ["a snapshot that is none", ["--load-snapshot", inTemporary("text", "hello\n".repeat(100))], /snapshot/i],
   [
+    "a snapshot whose damage holds control characters",
+    [
+      "--load-snapshot",
+      inTemporary(
+        "damaged",
+        Buffer.concat([
+          Buffer.from("LWSNAP01\x05\0\0\0a\x1b\nbc\x01\0\0\0\0\x10\0\0\0\0\0\0"),
+          Buffer.alloc(20),
+        ]),
+      ),
+    ],
+    /truncated in section 'a bc'/,
+  ],
+  [
     "a replay log that is none",
     ["-kernel", guest.kernel, "--replay", inTemporary("text", "hello\n")],
     /input log/i,

@@ -4,6 +4,7 @@ import { load } from "./load.mjs";
 
 const { flags, helpText, parseFlags, nearest } = await load("web/cli/flags.ts");
 const { optionsFrom } = await load("web/cli/options.ts");
+const { withoutFeature } = await load("web/cli/create.ts");
 const { ConsoleWatcher } = await load("web/cli/watcher.ts");
 const { parseMemory } = await load("web/src/memory_size.ts");
 const { differingLines, stopsBetween } = await load("web/cli/compare.ts");
@@ -276,4 +277,30 @@ test("what test runners of kernel developers pass is accepted", () => {
     messageOf(() => options(["-vnc", ":1"])),
     /-vnc :1 is not supported yet/,
   );
+});
+
+test("absurd sizes and counts are refused in a sentence", () => {
+  const absurd = {
+    "-smp": ["0", "9", "-1", "1.5", "x", "", "99999999999999999999", "cores=0", "cpus=8,cores=3"],
+    "-m": ["0", "-1", "1K", "99999G", "x", ""],
+    "--timeout": ["0", "-1", "x"],
+    "--seed": ["-1", "x"],
+    "--hash-every": ["0", "-5"],
+    "-gdb": ["unix:x", "tcp::x", "tcp::99999"],
+  };
+  for (const [flag, values] of Object.entries(absurd)) {
+    for (const value of values) {
+      const message = messageOf(() => options([flag, value]));
+      assert.notEqual(message, "no error", `${flag} ${value}`);
+      assert.equal(message.split("\n").length, 1, message);
+    }
+  }
+});
+
+test("a CPU feature that the engine refuses is taken out of its configuration", () => {
+  const text = "memory=1\ncpu=max,+vmx,hv=kvm,Sha_Ni=on\nseed=0\n";
+  const without = (complaint) => withoutFeature(text, complaint);
+  assert.equal(without("-cpu: this processor has no 'vmx'"), text.replace(",+vmx", ""));
+  assert.equal(without("-cpu: no feature 'nosuch'; the nearest is 'nx'"), undefined);
+  assert.equal(without("-cpu: no model 'max'"), undefined);
 });

@@ -323,10 +323,15 @@ export class Engine {
 
   #check(result: number, code: "bad_file" | "bad_option" | "engine"): void {
     if (result === 0) return;
-    const text = new TextDecoder().decode(this.#textBytes()).trim();
+    const text = oneLine(new TextDecoder().decode(this.#textBytes().subarray(0, longestError)));
     throw new LapwingError(code, text || "The engine refused without saying why.");
   }
 }
+
+const longestError = 1000;
+
+/** What an error quotes from a damaged file must not reach a terminal as it is. */
+const oneLine = (text: string): string => text.trim().replace(/[\u0000-\u001f\u007f-\u009f]+/g, " ");
 
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
 
