@@ -51,6 +51,7 @@ struct StateLayout {
   u32 region_entry;     // u32
   u32 span_address;     // u64, or u32 outside 64-bit mode
   u32 flags;            // kind (u32), a, b, r (u64), c (u32), 8 bytes apart
+  u32 x87_high;         // u32
   // TlbEntry; the slot of a linear address is (linear >> 12) & (tlb_entries - 1).
   u32 tlb_entries;
   u32 tlb_entry_size;
@@ -111,6 +112,7 @@ constexpr StateLayout kStateLayout{
     .region_entry = layout_detail::kView + offsetof(GeneratedView, region_entry),
     .span_address = layout_detail::kView + offsetof(GeneratedView, span_address),
     .flags = layout_detail::kView + offsetof(GeneratedView, flag_kind),
+    .x87_high = layout_detail::kView + offsetof(GeneratedView, x87_high),
     .tlb_entries = Tlb::kDataEntries,
     .tlb_entry_size = layout_detail::kTlbEntrySize,
     .tlb_tag_read = offsetof(TlbEntry, tag_read),

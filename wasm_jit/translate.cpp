@@ -17,7 +17,7 @@ bool translate(const RegionSource& source, ModuleBuilder& module, Listing* listi
   const std::vector<jit::Step> steps = jit::structure(function);
   std::vector<u8> body = jit::lower(function, steps);
   if (listing != nullptr) list_region(*listing, source, function, body);
-  module.add(std::move(body));
+  module.add(std::move(body), function.uses_x87);
   return true;
 }
 

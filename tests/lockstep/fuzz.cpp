@@ -33,6 +33,24 @@ GeneratorOptions options_for(bool code64) {
   return GeneratorOptions{.modes64 = code64, .modes32 = !code64, .max_pieces = 10, .only = {}};
 }
 
+GeneratorOptions x87_options_for(bool code64) {
+  GeneratorOptions options = options_for(code64);
+  options.integer = options.sse = false;
+  options.max_pieces = 30;
+  return options;
+}
+
+// Some registers full, the others empty: stack faults are rare.
+void fill_some_x87_registers(Random& random, differential::FpImage& image) {
+  const unsigned top = random.below(8);
+  const unsigned full = (1u << (2 + random.below(5))) - 1;
+  image.bytes[0] = 0x7F;
+  image.bytes[1] = static_cast<u8>(random.chance(80) ? 3 : random.below(16));
+  image.bytes[2] = static_cast<u8>(random.below(0x40));
+  image.bytes[3] = static_cast<u8>((image.bytes[3] & 0x47) | top << 3);
+  image.bytes[4] = static_cast<u8>(full << top | full << top >> 8);
+}
+
 JitOptions random_options(Random& random) {
   JitOptions options;
   options.threshold = static_cast<i32>(1 + random.below(kWarmUps));
@@ -107,13 +125,19 @@ u64 pointer_into(Random& random) {
 }  // namespace
 
 Fuzzer::Fuzzer(ModuleHost& host)
-    : lockstep_(fuzz_model(), host), generator32_(options_for(false)), generator64_(options_for(true)) {
+    : lockstep_(fuzz_model(), host),
+      generator32_(options_for(false)),
+      generator64_(options_for(true)),
+      x87_generator32_(x87_options_for(false)),
+      x87_generator64_(x87_options_for(true)) {
   memories_.resize(kMemories);
   for (unsigned i = 0; i < kMemories; ++i) Generator::fill_memory(i, memories_[i]);
 }
 
-void Fuzzer::table_code(Random& random, Piece& piece, unsigned room) const {
-  const Generator& generator = piece.code_size == 8 ? generator64_ : generator32_;
+void Fuzzer::table_code(Random& random, Piece& piece, unsigned room, bool only_x87) const {
+  const Generator& generator = piece.code_size == 8 ? only_x87 ? x87_generator64_ : generator64_
+                               : only_x87           ? x87_generator32_
+                                                    : generator32_;
   Sequence sequence = generator.make(random.next());
   sequence.start = piece.address;
   piece.code = assemble(sequence);
@@ -150,7 +174,7 @@ Piece Fuzzer::make_piece(Random& random, u64 address, unsigned room) const {
     return piece;
   }
   if (kind < 50 || (kind < 85 && corpora_.empty())) {
-    table_code(random, piece, room);
+    table_code(random, piece, room, kind < 12);
   } else if (kind < 85) {
     corpus_code(random, piece, room);
   } else {
@@ -171,6 +195,7 @@ Run Fuzzer::make_run(Random& random, const Piece& piece) const {
   Sequence sequence;
   sequence.long_mode = piece.code_size == 8;
   Generator::fill_registers(random, sequence);
+  if (random.chance(40)) fill_some_x87_registers(random, sequence.registers.fp);
   run.registers = sequence.registers;
   // Code that was not made for these registers wants pointers anywhere.
   if (random.chance(40)) {

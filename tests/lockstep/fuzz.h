@@ -32,7 +32,7 @@ class Fuzzer {
     std::vector<u8> bytes;
   };
   Piece make_piece(Random& random, u64 address, unsigned room) const;
-  void table_code(Random& random, Piece& piece, unsigned room) const;
+  void table_code(Random& random, Piece& piece, unsigned room, bool only_x87) const;
   void corpus_code(Random& random, Piece& piece, unsigned room) const;
   Run make_run(Random& random, const Piece& piece) const;
   void count(const Jit& jit);
@@ -40,6 +40,8 @@ class Fuzzer {
   Lockstep lockstep_;
   differential::Generator generator32_;
   differential::Generator generator64_;
+  differential::Generator x87_generator32_;
+  differential::Generator x87_generator64_;
   std::vector<Corpus> corpora_;
   std::vector<Memory> memories_;
   FuzzCounts counts_;

@@ -113,7 +113,7 @@ void Lowering::compute(Value v) {
     case IrOp::kGuestLoad: guest_load(n); break;
     case IrOp::kGuestPlace:
       set_exit(n.exit);
-      check_access(n.arguments[0], static_cast<unsigned>(n.imm), true);
+      check_access(n.arguments[0], static_cast<unsigned>(n.imm), n.imm_high == 0);
       break;
     case IrOp::kWriteSpan:
     case IrOp::kReadSpan: span(n); break;
@@ -123,6 +123,8 @@ void Lowering::compute(Value v) {
       break;
     case IrOp::kCondition: condition(n); break;
     case IrOp::kCallHandler: call_handler(n); break;
+    case IrOp::kX87: x87(n); break;
+    case IrOp::kX87High: get(x87_high_); break;
     case IrOp::kCall:
       get(0);
       code_.i32_const(static_cast<u32>(n.imm_high));
@@ -161,6 +163,8 @@ void Lowering::root(u32 position) {
       host_store(node(n.arguments[0]).type, 8, n.imm);
       break;
     case IrOp::kStoreFlags: flags_call(n); break;
+    case IrOp::kX87Spill: store_x87(code_); break;
+    case IrOp::kX87Reload: load_x87(code_, static_cast<u32>(n.imm)); break;
     case IrOp::kGuestStore: guest_store(n); break;
     case IrOp::kHostStore:
       arguments(n);

@@ -31,6 +31,7 @@ void Lowering::find_variables() {
       if (n.op == IrOp::kWriteVar) used[n.imm] = written_[n.imm] = true;
     }
   }
+  find_x87_variables(used);
   for (Var var = 0; var < kVarCount; ++var)
     vars_[var] = used[var] ? add_local(function_.type_of(var)) : kNone;
 }
@@ -59,6 +60,7 @@ void Lowering::prologue(Encoder& out) const {
     if (is_gpr(var))
       load(is_wide() ? WasmOp::kI64Load : WasmOp::kI32Load, kStateLayout.gpr + 8u * var, vars_[var]);
   }
+  load_x87(out, 0);
 }
 
 void Lowering::epilogue(Encoder& out) const {
@@ -91,6 +93,7 @@ void Lowering::epilogue(Encoder& out) const {
     if (!is_wide()) out.op(WasmOp::kI64ExtendI32U);
     out.memory(WasmOp::kI64Store, kStateLayout.gpr + 8u * var);
   }
+  store_x87(out);
   out.op(WasmOp::kLocalGet, exit_);
 }
 

@@ -29,6 +29,13 @@ class Lowering {
   void prologue(Encoder& out) const;
   void epilogue(Encoder& out) const;
 
+  // x87.
+  void find_x87_variables(bool (&used)[kVarCount]);
+  void x87_place(Encoder& out, Var n) const;
+  void load_x87(Encoder& out, u32 top) const;
+  void store_x87(Encoder& out) const;
+  void x87(const Node& node);
+
   // Structure.
   void step(const Step& step);
   void open(WasmOp op);
@@ -72,6 +79,7 @@ class Lowering {
   bool written_[kVarCount] = {};
   u32 tlb_ = kNone, exit_ = kNone, budget_ = kNone, entry_rip_ = kNone, address_ = kNone, entry_ = kNone,
       linear_ = kNone;
+  u32 x87_high_ = kNone;
   u32 dispatch_ = kNone;  // number of the entry to go to
   bool has_spans_ = false;
   u32 depth_ = 0;  // steps that enclose the code being made

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "wasm_jit/backend/encoder.h"
+#include "wasm_jit/backend/x87_functions.h"
 
 namespace lapwing {
 
@@ -23,7 +24,7 @@ constexpr Import kImports[] = {
 constexpr unsigned kImportCount = static_cast<unsigned>(Callee::kImportCount);
 
 // Type indices: the imports' in order, then these.
-constexpr u32 kRegionType = kImportCount, kMulHighType = kImportCount + 1;
+constexpr u32 kRegionType = kImportCount, kMulHighType = kImportCount + 1, kX87Type = kImportCount + 2;
 
 void function_type(Encoder& out, std::string_view parameters, std::string_view results) {
   const auto list = [&](std::string_view letters) {
@@ -102,10 +103,11 @@ std::vector<u8> mul_high_body(bool is_signed) {
 
 Encoder type_section() {
   Encoder out;
-  out.unsigned_number(kImportCount + 2);
+  out.unsigned_number(kImportCount + 3);
   for (const Import& import : kImports) function_type(out, import.parameters, import.results);
   function_type(out, "i", "i");
   function_type(out, "II", "I");
+  function_type(out, "iIiIi", "Ii");
   return out;
 }
 
@@ -129,7 +131,8 @@ Encoder import_section() {
 }  // namespace
 }  // namespace jit
 
-unsigned ModuleBuilder::add(std::vector<u8> body) {
+unsigned ModuleBuilder::add(std::vector<u8> body, bool uses_x87) {
+  uses_x87_ = uses_x87_ || uses_x87;
   bytes_ += body.size() + 8;
   bodies_.push_back(std::move(body));
   return count() - 1;
@@ -140,7 +143,7 @@ std::vector<u8> ModuleBuilder::finish() {
   constexpr u32 kOwn = static_cast<u32>(Callee::kFirstRegion) - kImportCount;
   Encoder functions;
   functions.unsigned_number(bodies_.size() + kOwn);
-  for (u32 i = 0; i < kOwn; ++i) functions.unsigned_number(kMulHighType);
+  for (const u32 type : {kMulHighType, kMulHighType, kX87Type, kX87Type}) functions.unsigned_number(type);
   for (std::size_t i = 0; i < bodies_.size(); ++i) functions.unsigned_number(kRegionType);
 
   Encoder exports;
@@ -151,6 +154,7 @@ std::vector<u8> ModuleBuilder::finish() {
     exports.unsigned_number(i + static_cast<u32>(Callee::kFirstRegion));
   }
 
+  const std::vector<u8> kUnused{0, static_cast<u8>(WasmOp::kUnreachable), static_cast<u8>(WasmOp::kEnd)};
   Encoder code;
   code.unsigned_number(bodies_.size() + kOwn);
   const auto body = [&](const std::vector<u8>& bytes) {
@@ -159,6 +163,7 @@ std::vector<u8> ModuleBuilder::finish() {
   };
   body(mul_high_body(false));
   body(mul_high_body(true));
+  for (const bool adds : {true, false}) body(uses_x87_ ? x87_function(adds) : kUnused);
   for (const std::vector<u8>& bytes : bodies_) body(bytes);
 
   Encoder module;
@@ -171,6 +176,7 @@ std::vector<u8> ModuleBuilder::finish() {
   section(module, 10, code);
   bodies_.clear();
   bytes_ = 0;
+  uses_x87_ = false;
   return std::move(module.bytes);
 }
 

@@ -10,8 +10,9 @@ namespace lapwing {
 
 class ModuleBuilder {
  public:
-  // A function's body: local declarations and code. Returns its number.
-  unsigned add(std::vector<u8> body);
+  // A function's body: local declarations and code; whether it calls kX87Add or kX87Multiply. Returns its
+  // number.
+  unsigned add(std::vector<u8> body, bool uses_x87 = false);
   unsigned count() const { return static_cast<unsigned>(bodies_.size()); }
   // Of the functions so far.
   std::size_t bytes() const { return bytes_; }
@@ -21,6 +22,7 @@ class ModuleBuilder {
  private:
   std::vector<std::vector<u8>> bodies_;
   std::size_t bytes_ = 0;
+  bool uses_x87_ = false;
 };
 
 namespace jit {
@@ -33,6 +35,8 @@ enum class Callee : u8 {
   kImportCount,
   kMulHighU = kImportCount,  // the module's own
   kMulHighS,
+  kX87Add,
+  kX87Multiply,
   kFirstRegion,
 };
 

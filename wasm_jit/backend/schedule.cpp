@@ -46,7 +46,7 @@ void Schedule::compute(const IrBlock& block) {
           break;
         default: entry.place = entry.uses > 0 && next_effect >= at ? Place::kOnce : Place::kRoot; break;
       }
-      if (entry.uses == 0 && node.effect() != Effect::kExit) {
+      if (entry.uses == 0 && node.effect() != Effect::kExit && node.op != IrOp::kX87) {
         entry.place = Place::kNowhere;
         continue;
       }
@@ -54,6 +54,11 @@ void Schedule::compute(const IrBlock& block) {
     }
     for (unsigned a = 0; a < node.argument_count; ++a) use(node.arguments[a], position);
     if (node.op == IrOp::kWriteVar) next_write[node.imm] = i;
+    if (node.op == IrOp::kX87Reload) {
+      for (unsigned var = 0; var < kVarCount; ++var) {
+        if (is_x87(static_cast<Var>(var))) next_write[var] = i;
+      }
+    }
     if (changes_memory(node)) next_memory_change = i;
     if (node.effect() == Effect::kWrite || node.effect() == Effect::kExit) next_effect = i;
   }

@@ -108,7 +108,7 @@ struct Operands {
 };
 
 Operands operands_of(const Instruction& in) {
-  if (is_x87(in.op)) return {Operand::kNone, in.op == Op::FNSTSW ? Operand::kGpr : Operand::kNone};
+  if (is_x87(in.op)) return {Operand::kNone, Operand::kNone};
   switch (in.op) {
     case Op::MOVD:
     case Op::CVTSI2SS:
@@ -135,7 +135,7 @@ Operands operands_of(const Instruction& in) {
 }
 
 bool writes_flags(Op op) {
-  return in_range(op, Op::FCOMI, Op::FUCOMIP) || in_range(op, Op::UCOMISS, Op::COMISD) || op == Op::PTEST;
+  return in_range(op, Op::UCOMISS, Op::COMISD) || op == Op::PTEST;
 }
 
 // Implicit operands.
@@ -163,9 +163,11 @@ bool handler(Translator& t, const Instruction& in) {
   }
   const Operands operands = operands_of(in);
   for_each_register(in, operands, [&](Var var) { t.spill(var); });
-  if (in_range(in.op, Op::FCMOVB, Op::FCMOVNU)) t.spill_flags();
   if (in_range(in.op, Op::PBLENDVB, Op::BLENDVPD)) t.spill(kVarXmm);
-  t.call_handler(in);
+  t.x87_spill();
+  const Value completed = t.start_handler(in);
+  t.x87_reload();
+  t.leave_unless(completed);
   for_each_register(in, operands, [&](Var var) { t.reload(var); });
   if (writes_flags(in.op)) t.flags_in_memory();
   return true;

@@ -119,7 +119,7 @@ BlockId Translator::checked_edge(BlockId target, u32 from) {
 
 BlockId Translator::add_test(BlockId target, BlockId otherwise) {
   note_edge(static_cast<BlockId>(block_), target);
-  const BlockId to = same_page(block_, target) ? target : checked_edge(target, block_);
+  const BlockId to = x87_edge(target, same_page(block_, target) ? target : checked_edge(target, block_));
   IrBlock test;
   Builder b(function_);
   b.start(test);
@@ -149,6 +149,7 @@ BlockId Translator::add_lookup(BlockId otherwise) {
   Builder b(function_);
   IrBlock found;
   b.start(found);
+  if (x87_.top != 0) x87_renumber(b, 0);
   Value delta;
   const Value entry = dispatch_slot(b, delta);
   found.end =

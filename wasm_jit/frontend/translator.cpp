@@ -63,7 +63,7 @@ BlockId Translator::edge(i64 target_delta, unsigned which) {
   const BlockId target = found->second;
   if (same_page(block_, target)) {
     note_edge(static_cast<BlockId>(block_), target);
-    return target;
+    return x87_edge(target, target);
   }
   const BlockId check = add_block();
   Builder edge_builder(function_);
@@ -73,7 +73,7 @@ BlockId Translator::edge(i64 target_delta, unsigned which) {
   edge_builder.fetch_check(rip, source_.blocks[target].block->physical & ~kPageMask, leave);
   function_.blocks[check].end = Terminator{.kind = Terminator::Kind::kJump, .targets = {target, kNoBlock}};
   note_edge(static_cast<BlockId>(block_), target);
-  return check;
+  return x87_edge(target, check);
 }
 
 void Translator::note_edge(BlockId from, BlockId to) {
@@ -146,6 +146,8 @@ void Translator::translate_block(unsigned index) {
   ended_ = false;
   rip_slot_stored_ = sse_checked_ = mxcsr_checked_ = false;
   ordinary_[0] = ordinary_[1] = 0;
+  if (x87_top_at_[index] == kNoTop) x87_top_at_[index] = 0;
+  x87_ = {.top = x87_top_at_[index]};
   // Blocks are appended while this one grows, so its nodes are moved in at the end.
   IrBlock out;
   builder_.start(out);
@@ -182,6 +184,9 @@ bool Translator::run() {
   // First as if nothing were known at the blocks' starts; then those again that asked for what is known.
   kind_at_.assign(count, kMixed);
   wants_kind_.assign(count, false);
+  x87_top_at_.assign(count, kNoTop);
+  for (const u16 entry : source_.entries) x87_top_at_[entry] = 0;
+  for (const BlockId target : dispatched_) x87_top_at_[target] = 0;
   for (unsigned i = 0; i < count; ++i) {
     translate_block(i);
     if (builder_.overflowed() || function_.blocks.size() > kMaxIrBlocks) return false;

@@ -12,6 +12,19 @@
 
 namespace lapwing::jit {
 
+// The x87 register stack at a place in a block: the number of ST(0) (ir.h), which registers are known to be
+// full or empty, and the control word, once it has been looked at.
+struct X87Block {
+  unsigned top = 0;
+  u8 known = 0;
+  u8 valid = 0;
+  bool checked = false;
+  Value control = kNoValue;
+
+  bool require(unsigned n, bool full);
+  bool apply(u8 reads, u8 writes, bool pushes, unsigned pops);
+};
+
 class Translator {
  public:
   Translator(const RegionSource& source, Function& function);
@@ -108,6 +121,14 @@ class Translator {
     for (u32& known : ordinary_) known &= ~(1u << xmm);
   }
 
+  X87Block& x87() { return x87_; }
+  void x87_check();
+  void x87_spill();
+  void x87_reload();
+  void calls_x87() { function_.uses_x87 = true; }
+  // Of an instruction of the current block, from RIP at entry.
+  i64 delta_of(const Instruction& in) const;
+
   // Control flow; each ends the block. RIPs are offsets from RIP at entry, as the decoder gives targets.
   void jump(const Instruction& in);
   void branch(const Instruction& in, Value taken);
@@ -145,6 +166,8 @@ class Translator {
   BlockId add_lookup(BlockId otherwise);
   BlockId add_leave();
   Value dispatch_slot(Builder& b, Value& delta) const;
+  void x87_renumber(Builder& b, unsigned to);
+  BlockId x87_edge(BlockId target, BlockId way);
   BlockId add_block();
   bool same_page(unsigned from, unsigned to) const;
   Value flag_value(Var var, unsigned size);
@@ -185,6 +208,9 @@ class Translator {
   bool sse_checked_ = false;
   bool mxcsr_checked_ = false;
   u32 ordinary_[2] = {};
+  X87Block x87_;
+  static constexpr u8 kNoTop = 0xFF;
+  std::vector<u8> x87_top_at_;  // number of ST(0) at each block's start
 };
 
 // A family's function: false = it cannot; nothing with an effect has been appended.

@@ -272,13 +272,14 @@ void Builder::guest_store(unsigned size, Value address, Value value, u32 exit) {
   append(n);
 }
 
-Value Builder::guest_place(unsigned size, Value address, u32 exit) {
+Value Builder::guest_place(unsigned size, Value address, u32 exit, bool is_read) {
   Node n;
   n.op = IrOp::kGuestPlace;
   n.type = Type::kI32;
   n.argument_count = 1;
   n.arguments[0] = address;
   n.imm = size;
+  n.imm_high = is_read ? 1 : 0;
   n.exit = exit;
   return append(n);
 }
@@ -366,6 +367,31 @@ Value Builder::call_handler(u64 block, u64 instruction) {
   n.imm = block;
   n.imm_high = instruction;
   return append(n);
+}
+
+Builder::X87Value Builder::x87(u32 callee, u32 constant, std::initializer_list<X87Value> arguments) {
+  Node n;
+  n.op = IrOp::kX87;
+  n.type = Type::kI64;
+  n.imm = callee;
+  n.imm_high = constant;
+  for (const X87Value& argument : arguments) {
+    n.arguments[n.argument_count++] = argument.significand;
+    n.arguments[n.argument_count++] = argument.exponent;
+  }
+  const Value significand = append(n);
+  return {significand, append(IrOp::kX87High, Type::kI32, 0)};
+}
+
+void Builder::x87_spill() {
+  append(IrOp::kX87Spill, Type::kVoid, 0);
+}
+
+void Builder::x87_reload(u32 top) {
+  append(IrOp::kX87Reload, Type::kVoid, top);
+  for (unsigned var = 0; var < kVarCount; ++var) {
+    if (is_x87(static_cast<Var>(var))) current_[var] = kNoValue;
+  }
 }
 
 Value Builder::const128(u64 low, u64 high) {

@@ -39,7 +39,7 @@ class Builder {
   void store_state(u32 offset, Value value);
   Value guest_load(Type type, unsigned size, Value address, u32 exit);
   void guest_store(unsigned size, Value address, Value value, u32 exit);
-  Value guest_place(unsigned size, Value address, u32 exit);
+  Value guest_place(unsigned size, Value address, u32 exit, bool is_read = false);
   Value host_load(Type type, unsigned size, Value host);
   void host_store(unsigned size, Value host, Value value);
   void exit_if(Value condition, u32 exit);
@@ -49,6 +49,13 @@ class Builder {
   void store_flags(const Value (&flags)[5]);
   Value call(u32 callee, u32 constant, std::initializer_list<Value> arguments);
   Value call_handler(u64 block, u64 instruction);
+  struct X87Value {
+    Value significand;
+    Value exponent;
+  };
+  X87Value x87(u32 callee, u32 constant, std::initializer_list<X87Value> arguments);
+  void x87_spill();
+  void x87_reload(u32 top);
 
   Value const128(u64 low, u64 high);
   // Up to three operands; kNoValue = none.

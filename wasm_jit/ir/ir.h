@@ -35,7 +35,23 @@ constexpr Var kVarGpr = 0;  // 16, by encoding
 constexpr Var kVarFlagKind = 16, kVarFlagA = 17, kVarFlagB = 18, kVarFlagR = 19, kVarFlagC = 20;
 constexpr Var kVarXmm = 21;     // 16
 constexpr Var kVarTarget = 37;  // of an indirect jump, while it is compared with known ones
-constexpr unsigned kVarCount = 38;
+// x87. Registers are numbered from where ST(0) was when the function was entered: number n is physical
+// register (kVarX87Base + n) & 7. Exponents have the sign in bit 15; bits 30:16 mean nothing, bit 31 is
+// clear.
+constexpr Var kVarX87Significand = 38, kVarX87Exponent = 46;  // 8 each
+constexpr Var kVarX87Base = 54;
+constexpr Var kVarX87Top = 55;      // number of ST(0)
+constexpr Var kVarX87Valid = 56;    // bit n: number n is not empty
+constexpr Var kVarX87Status = 57;   // status word in bits 31:16, but for C1 and TOP
+constexpr Var kVarX87Last = 58;     // C1 of the last instruction, as it stands there
+constexpr Var kVarX87Ip = 59;       // of the last instruction, from RIP at entry; kNoX87Ip: as in CpuState
+constexpr Var kVarX87Segment = 60;  // offset in CpuState of the last operand's selector; 0: none since
+constexpr Var kVarX87Dp = 61;       // its offset
+constexpr u32 kNoX87Ip = 0x80000000;
+constexpr unsigned kVarCount = 62;
+constexpr bool is_x87(Var var) {
+  return var >= kVarX87Significand;
+}
 
 // Index of a value in its block.
 using Value = u16;
@@ -87,6 +103,7 @@ struct Function {
   BlockId dispatch = kNoBlock;  // ends in kEnter
   Type word = Type::kI64;       // of general registers: I32 outside 64-bit mode
   bool wide_tags = true;        // linear addresses are compared with all 64 bits of a TLB tag
+  bool uses_x87 = false;        // calls Callee::kX87Add or kX87Multiply
   bool code_has_base = false;   // linear address of code = RIP + CS base, 32 bits
 
   BlockId first_block() const { return dispatch != kNoBlock ? dispatch : entries[0]; }
@@ -112,6 +129,7 @@ struct Function {
 
   Type type_of(Var var) const {
     if (var >= kVarXmm && var < kVarTarget) return Type::kV128;
+    if (is_x87(var) && var != kVarX87Dp) return var < kVarX87Exponent ? Type::kI64 : Type::kI32;
     return var == kVarFlagKind || var == kVarFlagC ? Type::kI32 : word;
   }
 };

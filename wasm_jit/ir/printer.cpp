@@ -25,6 +25,12 @@ std::string var_name(u64 var) {
   if (var < kVarFlagKind) return kGprs[var];
   if (var < kVarXmm) return kFlags[var - kVarFlagKind];
   if (var == kVarTarget) return "target";
+  if (var >= kVarX87Base) {
+    constexpr const char* kX87[] = {"base", "top", "valid", "status", "last", "ip", "segment", "dp"};
+    return std::string("x87.") + kX87[var - kVarX87Base];
+  }
+  if (var >= kVarX87Exponent) return "exponent" + std::to_string(var - kVarX87Exponent);
+  if (is_x87(static_cast<Var>(var))) return "significand" + std::to_string(var - kVarX87Significand);
   return "xmm" + std::to_string(var - kVarXmm);
 }
 
@@ -43,6 +49,8 @@ std::string immediate(const Node& node) {
     case IrOp::kWriteSpan:
     case IrOp::kReadSpan:
     case IrOp::kBudget:
+    case IrOp::kX87:
+    case IrOp::kX87Reload:
     case IrOp::kCondition:
     case IrOp::kSimd:
     case IrOp::kFloat: return " " + short_hex(node.imm);

@@ -41,6 +41,7 @@ Type argument_type(const Function& function, const Node& node, unsigned index) {
     case IrOp::kStoreFlags:
     case IrOp::kCondition: return index == 0 || index == 4 ? Type::kI32 : function.word;
     case IrOp::kCall: return parameter_type(node.imm, index);
+    case IrOp::kX87: return index % 2 == 0 ? Type::kI64 : Type::kI32;
     case IrOp::kShuffle: return Type::kV128;
     case IrOp::kStoreState:
     case IrOp::kSimd:
@@ -52,7 +53,8 @@ Type argument_type(const Function& function, const Node& node, unsigned index) {
 std::string verify_node(const Function& function, const IrBlock& block, std::size_t at) {
   const Node& node = block.nodes[at];
   const IrOpInfo& info = ir_op_info(node.op);
-  const bool variable_arguments = node.op == IrOp::kSimd || node.op == IrOp::kFloat || node.op == IrOp::kCall;
+  const bool variable_arguments =
+      node.op == IrOp::kSimd || node.op == IrOp::kFloat || node.op == IrOp::kCall || node.op == IrOp::kX87;
   if (!variable_arguments && node.argument_count != info.arguments) return "number of arguments";
   if (info.type != Type::kAny && info.type != node.type) return "type of the result";
   if (node.op == IrOp::kReadVar && node.type != function.type_of(static_cast<Var>(node.imm)))

@@ -15,7 +15,7 @@ void remove_dead_writes(Function& function) {
         live &= ~bit;
       } else if (node->op == IrOp::kReadVar) {
         live |= bit;
-      } else if (node->effect() == Effect::kExit) {
+      } else if (node->effect() == Effect::kExit || node->op == IrOp::kX87Spill) {
         live = kAll;
       }
     }

@@ -31,6 +31,10 @@ bool is_access(const Node& node) {
   return node.op == IrOp::kGuestLoad || node.op == IrOp::kGuestStore || node.op == IrOp::kGuestPlace;
 }
 
+bool is_write(const Node& node) {
+  return node.op == IrOp::kGuestStore || (node.op == IrOp::kGuestPlace && node.imm_high == 0);
+}
+
 bool is_constant(const Node& node) {
   return node.op == IrOp::kConst32 || node.op == IrOp::kConst64;
 }
@@ -107,7 +111,7 @@ void Merger::find_groups() {
     }
     if (found == groups_.size())
       groups_.push_back({.root = place.root, .low = place.offset, .high = end, .writes = false});
-    groups_[found].writes = groups_[found].writes || node.op != IrOp::kGuestLoad;
+    groups_[found].writes = groups_[found].writes || is_write(node);
     ++groups_[found].members;
     group_of_[i] = static_cast<u32>(found);
   }

@@ -53,34 +53,9 @@ u32 lwj_condition(CpuState* state, u32 kind, u64 a, u64 b, u64 r, u32 c, u32 cod
   return lazy_condition(*state, {kind, a, b, r, c}, code) ? 1 : 0;
 }
 
-LAPWING_HELPER(x87_arithmetic)
-u32 lwj_x87_arithmetic(CpuState* state, u32 code, u64 bits, u64 rip, u64 dp) {
-  return x87::fast_arithmetic(*state, code, bits, rip, dp);
-}
-
-LAPWING_HELPER(x87_load)
-u32 lwj_x87_load(CpuState* state, u32 code, u64 bits, u32 high, u64 rip, u64 dp) {
-  return x87::fast_load(*state, code, bits, high, rip, dp);
-}
-
-LAPWING_HELPER(x87_store)
-u32 lwj_x87_store(CpuState* state, u32 code, u8* host, u64 rip, u64 dp) {
-  return x87::fast_store(*state, code, host, rip, dp);
-}
-
-LAPWING_HELPER(x87_compare)
-u32 lwj_x87_compare(CpuState* state, u32 code, u64 bits, u64 rip, u64 dp) {
-  return x87::fast_compare(*state, code, bits, rip, dp);
-}
-
-LAPWING_HELPER(x87_compare_flags)
-u32 lwj_x87_compare_flags(CpuState* state, u32 code, u64 rip) {
-  return x87::fast_compare_to_flags(*state, code, rip);
-}
-
-LAPWING_HELPER(x87_misc)
-u32 lwj_x87_misc(CpuState* state, u32 code, u64 rip) {
-  return x87::fast_misc(*state, code, rip);
+LAPWING_HELPER(x87)
+u64 lwj_x87(CpuState* state, u32 operation, u64 a, u32 a_exponent, u64 b, u32 b_exponent) {
+  return x87::compute(*state, operation, a, a_exponent, b, b_exponent);
 }
 
 }  // namespace lapwing
