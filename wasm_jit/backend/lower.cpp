@@ -175,6 +175,24 @@ void Lowering::root(u32 position) {
       value(n.arguments[0]);
       branch_to_exit_if();
       break;
+    // The unlikely value is computed first, so that what it shares with others is there on all ways; V8 moves
+    // the rest to where it is needed.
+    case IrOp::kExitUnless: {
+      set_exit(n.exit);
+      const u32 otherwise = temporary(Type::kI32);
+      value(n.arguments[1]);
+      set(otherwise);
+      value(n.arguments[0]);
+      code_.op(WasmOp::kI32Eqz);
+      open(WasmOp::kIf);
+      get(otherwise);
+      code_.op(WasmOp::kI32Eqz);
+      branch_to_exit_if();
+      code_.op(WasmOp::kEnd);
+      --depth_;
+      release(otherwise);
+      break;
+    }
     case IrOp::kBudget: budget(n); break;
     case IrOp::kFetchCheck: fetch_check(n); break;
     default: ASSERT(false);

@@ -9,9 +9,9 @@ namespace {
 
 const char* plain_name(u64 code) {
   switch (code) {
-#define NAME(code, text)  \
-  case code: return text; \
-      #include "wasm_jit/backend/wasm_names.inc"
+#define NAME(code, text) \
+  case code: return text;
+#include "wasm_jit/backend/wasm_names.inc"
     default: return nullptr;
   }
 }
@@ -19,8 +19,8 @@ const char* plain_name(u64 code) {
 const char* saturating_name(u64 code) {
   switch (code) {
 #define NAME_FC(code, text) \
-  case code: return text;   \
-      #include "wasm_jit/backend/wasm_names.inc"
+  case code: return text;
+#include "wasm_jit/backend/wasm_names.inc"
     case 10: return "memory.copy";
     case 11: return "memory.fill";
     default: return nullptr;
@@ -30,8 +30,8 @@ const char* saturating_name(u64 code) {
 const char* simd_name(u64 code) {
   switch (code) {
 #define NAME_FD(code, text) \
-  case code: return text;   \
-      #include "wasm_jit/backend/wasm_names.inc"
+  case code: return text;
+#include "wasm_jit/backend/wasm_names.inc"
     default: return nullptr;
   }
 }

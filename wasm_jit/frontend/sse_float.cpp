@@ -45,13 +45,26 @@ struct Scalar {
   Value compare(u8 op, Value a, Value b) const {
     return t.b().float_op(op, Type::kI32, from_bits(a), from_bits(b));
   }
+  // The word with sign and exponent, without the sign.
+  Value high_magnitude(Value bits) const {
+    if (size == 4) return magnitude(bits);
+    const Value high = t.b().unary(IrOp::kWrap, t.b().binary(IrOp::kShrU64, bits, t.b().c64(32)));
+    return t.b().binary(IrOp::kShl32, high, t.b().c32(1));
+  }
+  u32 exponent_bit() const { return size == 8 ? 1u << 21 : 1u << 24; }
+  void refuse_denormal(Value bits) const {
+    const Value normal = t.b().binary(IrOp::kGeU32, high_magnitude(bits), t.b().c32(exponent_bit()));
+    t.b().exit_unless(normal, is_zero(magnitude(bits)), t.here());
+  }
+  // Exponent field in [2, all ones), or the zero is right.
+  void require_safe(Value bits, Value exact_zero) const {
+    const Value above = t.b().binary(IrOp::kSub32, high_magnitude(bits), t.b().c32(2 * exponent_bit()));
+    const Value limit = t.b().c32(static_cast<u32>(exponents() - 2) * exponent_bit());
+    t.b().exit_unless(t.b().binary(IrOp::kLtU32, above, limit), exact_zero, t.here());
+  }
   // Without the sign.
   Value magnitude(Value bits) const { return t.op(IrOp::kShl32, size, bits, t.number(size, 1)); }
   Value is_zero(Value magnitude) const { return t.op(IrOp::kEqz32, size, magnitude); }
-  Value is_denormal(Value magnitude) const {
-    const Value less_one = t.op(IrOp::kSub32, size, magnitude, t.number(size, 1));
-    return t.op(IrOp::kLtU32, size, less_one, t.number(size, (1ull << (fraction() + 1)) - 1));
-  }
   // Exponent field in [lowest, all ones).
   Value is_normal(Value magnitude, u64 lowest) const {
     const unsigned shift = fraction() + 1;
@@ -76,21 +89,17 @@ Value arithmetic(const Scalar& s, Arithmetic what, Value a, Value b, bool a_know
   const FloatOps& ops = s.ops();
   const Value ma = s.magnitude(a);
   const Value mb = s.magnitude(b);
-  if (!a_known && !b_known) {
-    s.t.b().exit_if(s.either(s.is_denormal(ma), s.is_denormal(mb)), s.t.here());
-  } else if (!a_known || !b_known) {
-    s.t.b().exit_if(s.is_denormal(a_known ? mb : ma), s.t.here());
-  }
+  if (!a_known) s.refuse_denormal(a);
+  if (!b_known) s.refuse_denormal(b);
   u8 op = ops.add;
   if (what == Arithmetic::kSubtract) op = ops.subtract;
   if (what == Arithmetic::kMultiply) op = ops.multiply;
   if (what == Arithmetic::kDivide) op = ops.divide;
   const Value result = s.compute(op, a, b);
-  const Value mr = s.magnitude(result);
-  Value exact_zero = s.is_zero(mr);
+  Value exact_zero = s.is_zero(s.magnitude(result));
   if (what == Arithmetic::kMultiply) exact_zero = s.both(exact_zero, s.either(s.is_zero(ma), s.is_zero(mb)));
   if (what == Arithmetic::kDivide) exact_zero = s.both(exact_zero, s.is_zero(ma));
-  s.require(s.either(s.is_normal(mr, 2), exact_zero));
+  s.require_safe(result, exact_zero);
   return result;
 }
 

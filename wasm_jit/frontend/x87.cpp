@@ -257,7 +257,7 @@ struct Work {
   void record() {
     b.write(kVarX87Ip, b.c32(static_cast<u32>(t.delta_of(in))));
     if (offset == kNoValue) return;
-    const unsigned segment = in.segment == kFlat ? kDs : in.segment == kFlatStack ? kSs : in.segment;
+    const u8 segment = in.segment == kFlat ? u8{kDs} : in.segment == kFlatStack ? u8{kSs} : in.segment;
     b.write(kVarX87Dp, offset);
     b.write(kVarX87Segment, b.c32(kStateLayout.segment + segment * kStateLayout.segment_size +
                                   kStateLayout.segment_selector));

@@ -12,6 +12,10 @@ namespace {
 
 constexpr std::size_t kMaxNodes = 30000;
 
+// WebAssembly opcodes: lanes (that replace stands behind each), numbers as bits and back.
+constexpr u32 kExtract32 = 27, kExtract64 = 29, kExtractF32 = 31, kExtractF64 = 33;
+constexpr u8 kBits32 = 0xBC, kBits64 = 0xBD, kNumber32 = 0xBE, kNumber64 = 0xBF;
+
 bool is_64(IrOp op) {
   const Type type = ir_op_info(op).type;
   if (type == Type::kI64) return true;
@@ -314,6 +318,16 @@ void Builder::exit_if(Value condition, u32 exit) {
   append(n);
 }
 
+void Builder::exit_unless(Value likely, Value otherwise, u32 exit) {
+  Node n;
+  n.op = IrOp::kExitUnless;
+  n.argument_count = 2;
+  n.arguments[0] = likely;
+  n.arguments[1] = otherwise;
+  n.exit = exit;
+  append(n);
+}
+
 void Builder::budget(u32 count, u32 exit) {
   Node n;
   n.op = IrOp::kBudget;
@@ -404,11 +418,22 @@ Value Builder::const128(u64 low, u64 high) {
 }
 
 Value Builder::simd(u32 opcode, Type type, Value a, Value b, Value c, u8 lane) {
-  // The lane that was just put there.
-  constexpr u32 kExtract32 = 27, kExtract64 = 29;
-  if (opcode == kExtract32 || opcode == kExtract64) {
-    const Node& from = node(a);
-    if (from.op == IrOp::kSimd && from.imm == ((u64{opcode} + 1) | u64{lane} << 16)) return from.arguments[1];
+  // The lane that was just put there. Floating-point lanes stay where they are: bits of a number become its
+  // lane.
+  if (opcode == kExtract32 || opcode == kExtract64 || opcode == kExtractF32 || opcode == kExtractF64) {
+    const Node from = node(a);
+    const u64 at = u64{lane} << 16;
+    if (from.op == IrOp::kSimd && from.imm == ((u64{opcode} + 1) | at)) return from.arguments[1];
+    if (opcode == kExtract64 && from.op == IrOp::kSimd && from.imm == ((u64{kExtractF64} + 1) | at))
+      return float_op(kBits64, Type::kI64, from.arguments[1]);
+    if (opcode == kExtract32 && from.op == IrOp::kSimd && from.imm == ((u64{kExtractF32} + 1) | at))
+      return float_op(kBits32, Type::kI32, from.arguments[1]);
+  }
+  if ((opcode == kExtract32 + 1 || opcode == kExtract64 + 1) && node(b).op == IrOp::kFloat) {
+    const Node bits = node(b);
+    const bool is_double = opcode == kExtract64 + 1;
+    if (bits.imm == (is_double ? kBits64 : kBits32))
+      return simd(is_double ? kExtractF64 + 1 : kExtractF32 + 1, type, a, bits.arguments[0], kNoValue, lane);
   }
   Node n;
   n.op = IrOp::kSimd;
@@ -421,12 +446,14 @@ Value Builder::simd(u32 opcode, Type type, Value a, Value b, Value c, u8 lane) {
 }
 
 Value Builder::float_op(u8 opcode, Type type, Value a, Value b) {
-  // Bits that were a number of this type before.
-  constexpr u8 kBits32 = 0xBC, kBits64 = 0xBD, kNumber32 = 0xBE, kNumber64 = 0xBF;
+  // Bits that were a number of this type before, or a lane.
   if (opcode == kNumber32 || opcode == kNumber64) {
-    const Node& from = node(a);
-    if (from.op == IrOp::kFloat && from.imm == (opcode == kNumber32 ? kBits32 : kBits64))
-      return from.arguments[0];
+    const Node from = node(a);
+    const bool is_double = opcode == kNumber64;
+    if (from.op == IrOp::kFloat && from.imm == (is_double ? kBits64 : kBits32)) return from.arguments[0];
+    if (from.op == IrOp::kSimd && (from.imm & 0xFFFF) == (is_double ? kExtract64 : kExtract32))
+      return simd(is_double ? kExtractF64 : kExtractF32, type, from.arguments[0], kNoValue, kNoValue,
+                  static_cast<u8>(from.imm >> 16));
   }
   const Value v = simd(opcode, type, a, b);
   block_->nodes[v].op = IrOp::kFloat;

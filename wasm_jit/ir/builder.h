@@ -43,6 +43,7 @@ class Builder {
   Value host_load(Type type, unsigned size, Value host);
   void host_store(unsigned size, Value host, Value value);
   void exit_if(Value condition, u32 exit);
+  void exit_unless(Value likely, Value otherwise, u32 exit);
   void budget(u32 count, u32 exit);
   void fetch_check(Value rip, u64 physical_page, u32 exit);
   Value condition(unsigned code, const Value (&flags)[5]);

@@ -36,6 +36,7 @@ Type argument_type(const Function& function, const Node& node, unsigned index) {
     case IrOp::kGuestStore: return index == 0 ? function.word : Type::kAny;
     case IrOp::kHostLoad: return Type::kI32;
     case IrOp::kHostStore: return index == 0 ? Type::kI32 : Type::kAny;
+    case IrOp::kExitUnless:
     case IrOp::kExitIf: return Type::kI32;
     case IrOp::kFetchCheck: return Type::kI64;
     case IrOp::kStoreFlags:
