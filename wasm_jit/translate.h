@@ -15,7 +15,8 @@
 //   - an edge to another page leaves with kEdge unless the fetch TLB holds the target page where the region
 //   was built
 //     (its tag is the page of code_base + RIP, its physical the page of the target block's `physical`). A
-//     block whose last instruction lies in two pages (Block::second_page) is never part of a region.
+//     block whose instruction lies in two pages (Block::second_page) begins with such a check of the second
+//     one, and leaves with kNext.
 #pragma once
 
 #include <cstddef>

@@ -139,6 +139,15 @@ void Translator::check_target(Value target) {
   builder_.exit_if(builder_.binary(IrOp::kNe64, extended, target), here());
 }
 
+// The instruction's bytes in the next page are those of the region only while that page is mapped as it was.
+void Translator::check_second_page(const Block& block) {
+  const u64 rest = kPageSize - (block.physical & kPageMask);
+  if (block.bytes <= rest) return;
+  builder_.store_state(kStateLayout.rip, rip_of(*block.first));
+  builder_.fetch_check(rip_value(source_.blocks[block_].rip_delta + static_cast<i64>(rest)),
+                       block.second_page, exit_code(GeneratedExit::kNext, block_));
+}
+
 void Translator::translate_block(unsigned index) {
   const Block& block = *source_.blocks[index].block;
   block_ = index;
@@ -152,6 +161,7 @@ void Translator::translate_block(unsigned index) {
   IrBlock out;
   builder_.start(out);
   start_flags(index);
+  check_second_page(block);
   builder_.budget(block.count, exit_code(GeneratedExit::kBudget, index));
   for (; instruction_ < block.count; ++instruction_) {
     const Instruction& in = block.first[instruction_];

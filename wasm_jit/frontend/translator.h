@@ -150,6 +150,7 @@ class Translator {
   }
 
  private:
+  void check_second_page(const Block& block);
   void translate_block(unsigned index);
   void start_flags(unsigned index);
   void note_edge(BlockId from, BlockId to);

@@ -13,9 +13,12 @@ constexpr u32 kTableGrowth = 1024;
 
 std::vector<u64> CodeCache::pages_of(const Region& region) {
   std::vector<u64> pages;
-  for (const Block& block : region.copies) {
-    const u64 page = block.physical & ~kPageMask;
+  const auto add = [&pages](u64 page) {
     if (std::find(pages.begin(), pages.end(), page) == pages.end()) pages.push_back(page);
+  };
+  for (const Block& block : region.copies) {
+    add(block.physical & ~kPageMask);
+    if (block.second_page != kNoSecondPage) add(block.second_page);
   }
   return pages;
 }
@@ -39,7 +42,7 @@ void CodeCache::attach(Region& region, const BlockCache& blocks) {
   for (u16 i = 0; i < region.entries.size(); ++i) {
     const Block& copy = region.entry_copy(i);
     Block* block = blocks.find(copy.physical, copy.mode);
-    if (block == nullptr) continue;
+    if (block == nullptr || block->second_page != copy.second_page) continue;
     const Region* old = block->region;
     if (i > 0 && old != nullptr && old->generation >= region.generation && !region.contains(*old)) continue;
     region.entry_blocks[i] = block;
@@ -113,8 +116,8 @@ void CodeCache::detach_all() {
 bool CodeCache::is_unchanged(const Region& region, BlockCache& blocks) {
   return std::all_of(region.copies.begin(), region.copies.end(), [&](const Block& copy) {
     const Block* block = blocks.find(copy.physical, copy.mode);
-    if (block == nullptr) block = blocks.build(copy.physical, region.mode, kNoSecondPage);
-    return block != nullptr && block->second_page == kNoSecondPage && block->count == copy.count &&
+    if (block == nullptr) block = blocks.build(copy.physical, region.mode, copy.second_page);
+    return block != nullptr && block->second_page == copy.second_page && block->count == copy.count &&
            std::memcmp(block->first, copy.first, copy.count * sizeof(Instruction)) == 0;
   });
 }

@@ -15,8 +15,7 @@ namespace lapwing {
 
 namespace {
 
-constexpr u8 kGenerations = 3;              // a region is not grown again more often
-constexpr unsigned kMostInvalidations = 6;  // of a page that still raise the threshold of its code
+constexpr u8 kGenerations = 3;  // a region is not grown again more often
 
 std::string json_number(const char* name, u64 value) {
   return "\"" + std::string(name) + "\":" + std::to_string(value);
@@ -71,6 +70,7 @@ Jit::Jit(ModuleHost& host, BlockCache& blocks, const CpuModel& model, const JitO
       blocks_(blocks),
       model_(model),
       options_(options),
+      thresholds_(options.threshold),
       cache_(host),
       front_(kFrontEntries, nullptr),
       interpreted_ops_(static_cast<std::size_t>(Op::kCount), 0) {}
@@ -79,13 +79,7 @@ Jit::~Jit() = default;
 
 i32 Jit::threshold(u64 physical) const {
   if (cache_.has_detached(physical)) return 1;
-  return page_threshold(physical);
-}
-
-i32 Jit::page_threshold(u64 physical) const {
-  const auto found = page_invalidations_.find(physical & ~kPageMask);
-  if (found == page_invalidations_.end()) return options_.threshold;
-  return options_.threshold << std::min(found->second, kMostInvalidations);
+  return thresholds_.of(physical);
 }
 
 // A block inside a region that is entered from elsewhere becomes one of the region's entries.
@@ -109,8 +103,7 @@ void Jit::hot(Cpu& cpu, Block& block) {
   }
   ++counters_.hot;
   if (add_entry(cpu, block)) return;
-  const i32 threshold = page_threshold(block.physical);
-  std::unique_ptr<Region> region = grow_region(cpu, blocks_, profile_, block, threshold, options_.limits);
+  std::unique_ptr<Region> region = grow_region(cpu, blocks_, profile_, block, thresholds_, options_.limits);
   if (region == nullptr) {
     ++counters_.refused;
     return;
@@ -133,8 +126,7 @@ void Jit::wait(const Cpu& cpu, Region& region) {
 void Jit::regrow(Cpu& cpu, Region& left, Block& block) {
   left.patience = options_.regrow << 2 * (left.generation + 1);
   if (block.region == nullptr || block.region->generation >= kGenerations || !refusal_.empty()) return;
-  std::unique_ptr<Region> region =
-      grow_region(cpu, blocks_, profile_, block, page_threshold(block.physical), options_.large);
+  std::unique_ptr<Region> region = grow_region(cpu, blocks_, profile_, block, thresholds_, options_.large);
   if (region == nullptr || region->instructions <= block.region->instructions) return;
   region->generation = static_cast<u8>(block.region->generation + 1);
   ++counters_.regrown;
@@ -159,7 +151,7 @@ void Jit::reattach() {
     if (cache_.reattach(*entry, blocks_)) {
       ++counters_.reattached;
     } else if (flushes == flushes_) {
-      entry->heat = page_threshold(place.physical);
+      entry->heat = thresholds_.of(place.physical);
     }
     if (flushes != flushes_) break;
   }
@@ -220,7 +212,7 @@ void Jit::invalidate(u64 begin, u64 end) {
   const u32 dropped = cache_.invalidate(begin, end);
   if (dropped == 0) return;
   counters_.invalidated += dropped;
-  ++page_invalidations_[begin & ~kPageMask];
+  thresholds_.note_change(begin & ~kPageMask);
   std::erase_if(waiting_, [](const Region* region) { return region->dead; });
 }
 

@@ -57,7 +57,6 @@ class Jit final : public GeneratedCode {
   const std::string& refusal() const { return refusal_; }
 
  private:
-  i32 page_threshold(u64 physical) const;
   void reattach();
   void regrow(Cpu& cpu, Region& left, Block& block);
   void note_target(const Cpu& cpu, Region& region, u64 entry_rip, u32 block);
@@ -86,6 +85,7 @@ class Jit final : public GeneratedCode {
   BlockCache& blocks_;
   const CpuModel& model_;
   JitOptions options_;
+  Thresholds thresholds_;
   CodeCache cache_;
   TargetProfile profile_;
   u32 indirect_exits_ = 0;
@@ -97,7 +97,6 @@ class Jit final : public GeneratedCode {
   };
   std::vector<Place> returning_;
   u64 waiting_since_ = 0;  // instructions retired when the first of them came
-  std::unordered_map<u64, unsigned> page_invalidations_;
   // Front of the block cache for indirect jumps: by physical address, checked before use.
   std::vector<Block*> front_;
   std::string refusal_;

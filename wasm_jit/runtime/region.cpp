@@ -1,6 +1,7 @@
 #include "wasm_jit/runtime/region.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "core/cpu/decode/op_info.h"
 
@@ -46,11 +47,12 @@ Exits exits_of(const Block& block) {
 
 class Grower {
  public:
-  Grower(Cpu& cpu, BlockCache& cache, const TargetProfile& profile, i32 threshold, const RegionLimits& limits)
+  Grower(Cpu& cpu, BlockCache& cache, const TargetProfile& profile, const Thresholds& thresholds,
+         const RegionLimits& limits)
       : cpu_(cpu),
         cache_(cache),
         profile_(profile),
-        threshold_(threshold),
+        thresholds_(thresholds),
         limits_(limits),
         rip_(cpu.state.rip) {}
 
@@ -63,20 +65,20 @@ class Grower {
     i64 delta;
     i64 weight;  // how often it is executed
   };
-  bool suits(const Block& block) const;
   void offer(i64 delta, i64 seen = 0);
   void offer_targets(const Found& found);
   i64 target_delta(const Found& from, i64 delta) const;
   void add_targets(Region& region) const;
   bool add_hottest();
-  i64 executed(const Block& block) const { return threshold_ - block.heat; }
+  i64 executed(const Block& block) const { return thresholds_.of(block.physical) - block.heat; }
+  u64 page_at(i64 delta, u64& linear) const;
   Block* block_at(i64 delta) const;
   std::vector<u16> find_entries() const;
 
   Cpu& cpu_;
   BlockCache& cache_;
   const TargetProfile& profile_;
-  const i32 threshold_;
+  const Thresholds& thresholds_;
   const RegionLimits& limits_;
   const u64 rip_;
   unsigned instructions_ = 0;
@@ -84,17 +86,25 @@ class Grower {
   std::vector<Found> offered_;
 };
 
-bool Grower::suits(const Block& block) const {
-  return block.second_page == kNoSecondPage;
+constexpr u64 kUnknownPage = kNoSecondPage - 1;
+
+// Physical page at entry RIP + delta, found without side effects: the fetch TLB must know it.
+u64 Grower::page_at(i64 delta, u64& linear) const {
+  const u64 rip = cpu_.wrap_rip(rip_ + static_cast<u64>(delta));
+  linear = (cpu_.view.code_base + rip) & cpu_.view.linear_mask;
+  const FetchEntry& entry = cpu_.view.fetch_tlb[Tlb::index_of(linear)];
+  return entry.tag == (linear & ~kPageMask) ? entry.physical : kUnknownPage;
 }
 
-// The cached block at entry RIP + delta, found without side effects: the fetch TLB must know its page.
+// The cached block at entry RIP + delta.
 Block* Grower::block_at(i64 delta) const {
-  const u64 rip = cpu_.wrap_rip(rip_ + static_cast<u64>(delta));
-  const u64 linear = (cpu_.view.code_base + rip) & cpu_.view.linear_mask;
-  const FetchEntry& entry = cpu_.view.fetch_tlb[Tlb::index_of(linear)];
-  if (entry.tag != (linear & ~kPageMask)) return nullptr;
-  return cache_.find(entry.physical | (linear & kPageMask), cpu_.packed_mode());
+  u64 linear;
+  const u64 page = page_at(delta, linear);
+  if (page == kUnknownPage) return nullptr;
+  Block* block = cache_.find(page | (linear & kPageMask), cpu_.packed_mode());
+  if (block == nullptr || block->second_page == kNoSecondPage) return block;
+  const u64 second = page_at(delta + static_cast<i64>(kPageSize - (linear & kPageMask)), linear);
+  return block->second_page == second ? block : nullptr;
 }
 
 // `seen`: that often, by an indirect jump.
@@ -103,9 +113,9 @@ void Grower::offer(i64 delta, i64 seen) {
   if (std::any_of(taken_.begin(), taken_.end(), known)) return;
   if (std::any_of(offered_.begin(), offered_.end(), known)) return;
   Block* block = block_at(delta);
-  if (block == nullptr || !suits(*block)) return;
+  if (block == nullptr) return;
   const i64 weight = std::max<i64>(executed(*block), seen);
-  if (weight <= threshold_ / limits_.share) return;
+  if (weight <= thresholds_.of(block->physical) / limits_.share) return;
   offered_.push_back({block, delta, weight});
 }
 
@@ -150,7 +160,6 @@ void Grower::offer_targets(const Found& found) {
 }
 
 bool Grower::grow(Block& entry) {
-  if (!suits(entry)) return false;
   offered_.push_back({&entry, 0, 0});
   while (taken_.size() < limits_.blocks && add_hottest()) {
   }
@@ -219,7 +228,7 @@ std::unique_ptr<Region> Grower::finish() {
   auto region = std::make_unique<Region>();
   region->mode = cpu_.mode();
   region->instructions = instructions_;
-  region->threshold = threshold_;
+  region->threshold = thresholds_.of(taken_[0].block->physical);
   region->copies.reserve(taken_.size());
   region->instruction_copies = std::make_unique<Instruction[]>(instructions_ + taken_.size());
   Instruction* at = region->instruction_copies.get();
@@ -233,7 +242,7 @@ std::unique_ptr<Region> Grower::finish() {
     at += found.block->count + 1u;
     region->blocks.push_back({.block = &copy, .rip_delta = found.delta});
     const bool inside = region->blocks.size() > 1 && found.block->region == nullptr;
-    if (inside) found.block->heat = std::max<i64>(1, threshold_ / kAgain);
+    if (inside) found.block->heat = std::max<i64>(1, thresholds_.of(found.block->physical) / kAgain);
   }
   add_targets(*region);
   for (const Found& found : taken_) {
@@ -262,6 +271,15 @@ void Region::take_entries() {
   more_entries.clear();
 }
 
+i32 Thresholds::of(u64 physical) const {
+  const auto found = changes_.find(physical & ~kPageMask);
+  if (found == changes_.end()) return base_;
+  // A kernel patches its code a few times and then leaves it alone.
+  constexpr unsigned kFew = 2;
+  constexpr int kMostDoublings = 6;
+  return base_ << std::min(static_cast<int>(std::bit_width(found->second >> kFew)), kMostDoublings);
+}
+
 u64 Region::rip_of(u64 entry_rip, u32 block, u32 index) const {
   const Block& b = *blocks[block].block;
   const u64 offset = index < b.count ? b.first[index].offset : b.bytes;
@@ -277,13 +295,15 @@ bool Region::contains(const Region& other) const {
 
 bool Region::overlaps(u64 begin, u64 end) const {
   return std::any_of(copies.begin(), copies.end(), [begin, end](const Block& block) {
-    return block.physical < end && begin < block.physical + block.bytes;
+    const u64 head = std::min<u64>(block.bytes, kPageSize - (block.physical & kPageMask));
+    if (block.physical < end && begin < block.physical + head) return true;
+    return block.bytes > head && block.second_page < end && begin < block.second_page + block.bytes - head;
   });
 }
 
 std::unique_ptr<Region> grow_region(Cpu& cpu, BlockCache& cache, const TargetProfile& profile, Block& entry,
-                                    i32 threshold, const RegionLimits& limits) {
-  Grower grower(cpu, cache, profile, threshold, limits);
+                                    const Thresholds& thresholds, const RegionLimits& limits) {
+  Grower grower(cpu, cache, profile, thresholds, limits);
   return grower.grow(entry) ? grower.finish() : nullptr;
 }
 

@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "core/cpu/cpu.h"
@@ -66,9 +67,21 @@ struct RegionLimits {
   i32 share = 4;          // blocks entered less than this part of the threshold stay out
 };
 
-// The region at `entry`, where the CPU stands; `executed(block)` tells how often a block was entered.
-// nullptr: nothing that can be translated.
+// How often a block is entered before it counts as hot: more often where code keeps changing.
+class Thresholds {
+ public:
+  explicit Thresholds(i32 base) : base_(base) {}
+  i32 of(u64 physical) const;
+  // Generated code was dropped because its page changed.
+  void note_change(u64 page) { ++changes_[page]; }
+
+ private:
+  i32 base_;
+  std::unordered_map<u64, unsigned> changes_;
+};
+
+// The region at `entry`, where the CPU stands. nullptr: nothing that can be translated.
 std::unique_ptr<Region> grow_region(Cpu& cpu, BlockCache& cache, const TargetProfile& profile, Block& entry,
-                                    i32 threshold, const RegionLimits& limits);
+                                    const Thresholds& thresholds, const RegionLimits& limits);
 
 }  // namespace lapwing
