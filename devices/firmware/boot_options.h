@@ -1,5 +1,5 @@
 // What the user tells the firmware: the boot order and menu (QEMU's -boot), named files (-fw_cfg) and the
-// machine's UUID, each parsed from QEMU's syntax. Unsupported: once=, splash= (a picture), bootindex.
+// machine's UUID, each parsed from QEMU's syntax. Unsupported: once=, splash= (a picture).
 #pragma once
 
 #include <array>

@@ -1,11 +1,15 @@
 // Disks on the host's side: overlays, snapshots with overlays, images in pieces from a server and from a Blob.
 import assert from "node:assert/strict";
+import fs from "node:fs";
 import http from "node:http";
+import os from "node:os";
+import path from "node:path";
 import test from "node:test";
 import { loadBundle } from "./load.mjs";
 
 const { Disk, DiskSet, fingerprint } = await loadBundle("web/src/io/disk.ts", {});
 const { BytesSource, blobSource, chunkBytes, httpSource } = await loadBundle("web/src/io/disk_source.ts", {});
+const { FileSource } = await loadBundle("web/src/io/disk_file.ts", {});
 
 const pattern = (size) => Uint8Array.from({ length: size }, (_, i) => (i * 7 + (i >> 9)) & 255);
 const image = pattern(3 * chunkBytes + 512);
@@ -134,6 +138,35 @@ test("a disk whose image fails says so once, and answers with an error", async (
   assert.equal(calls.disk_read(0, 0, 0, 512), 1);
   assert.equal(calls.disk_write(0, 0, 0, 512), 0);
   assert.deepEqual(errors, ["gone"]);
+});
+
+test("a file that somebody else changes, cuts or removes while it is in use", (t) => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "lapwing-file-"));
+  t.after(() => fs.rmSync(folder, { recursive: true }));
+  const file = path.join(folder, "disk.img");
+  const open = (isWritable) => {
+    fs.writeFileSync(file, pattern(4096));
+    fs.utimesSync(file, 1, 1);
+    return new FileSource(fs, file, isWritable);
+  };
+  const bytes = new Uint8Array(512);
+  let source = open(false);
+  source.read(0, bytes);
+  fs.writeFileSync(file, pattern(4096));
+  assert.throws(
+    () => source.read(0, bytes),
+    /'.*disk\.img' cannot be read: it has changed while it was in use/,
+  );
+  source = open(false);
+  fs.truncateSync(file, 1024);
+  assert.throws(() => source.read(0, bytes), /it has changed while it was in use/);
+  source = open(true);
+  fs.truncateSync(file, 1024);
+  assert.throws(() => source.read(2048, bytes), /it has become shorter while it was in use/);
+  source = open(false);
+  fs.rmSync(file);
+  source.read(512, bytes); // an open file stays until it is closed
+  assert.deepEqual(bytes, pattern(4096).slice(512, 1024));
 });
 
 test("a Blob is read in pieces", async () => {
