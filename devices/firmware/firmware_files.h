@@ -16,8 +16,8 @@ Result<void> add_acpi_files(FwCfg& fw_cfg, const Platform& platform);
 // etc/smbios/smbios-anchor, etc/smbios/smbios-tables.
 Result<void> add_smbios_files(FwCfg& fw_cfg, const Platform& platform, u64 ram_size, const Uuid& uuid);
 
-// etc/boot-menu-wait, etc/boot-fail-wait, bootorder and the boot menu item. `order` holds Open Firmware paths,
-// each with a line feed.
+// etc/boot-menu-wait, etc/boot-fail-wait, bootorder and the boot menu item. `order` holds Open Firmware
+// paths, each with a line feed.
 Result<void> add_boot_files(FwCfg& fw_cfg, const BootOptions& boot, std::string order);
 
 }  // namespace lapwing
