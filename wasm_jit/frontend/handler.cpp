@@ -250,7 +250,11 @@ bool general_handler(Translator& t, const Instruction& in) {
   };
   for_each(read, [&](Var var) { t.spill(var); });
   if (touched.flags) t.spill_flags();
+  // The x87's data selector is read when its pointers are stored.
+  const bool loads_segment = in.op == Op::MOV_TO_SEG || in.op == Op::POP_SEG;
+  if (loads_segment) t.x87_spill();
   const Value answer = t.start_handler(in);
+  if (loads_segment) t.x87_reload();
   t.leave_unless(answer);
   for_each(touched.registers, [&](Var var) { t.reload(var); });
   t.leave_for_run_loop(in, answer);
