@@ -32,7 +32,8 @@ for (const [what, number, expected] of cases) {
     for (const accel of ["jit", "interp"]) {
       const { status, stderr } = await lapwing(
         [
-          ...["-bios", image, "-vga", "none", "-no-reboot", "-accel", accel, "--timeout-virtual", "2"],
+          ...["-bios", image, "-vga", "none", "-no-reboot", "-accel", accel],
+          ...["--timeout-virtual", expected === timedOut ? "0.2" : "2"],
           ...["-device", "pci-testdev", "-device", "isa-debug-exit,iobase=0xf4,iosize=1"],
         ],
         { wallSeconds: 55 },
