@@ -83,8 +83,8 @@ for (const { name, program, longest, env, seed, extra = [] } of wanted) {
     ],
     { env: { ...process.env, ASAN_OPTIONS: asan, ...env }, encoding: "utf8", maxBuffer: 1 << 30 },
   );
-  const executions = /number_of_executed_units: (\d+)/.exec(stderr)?.[1] ?? "?";
-  const slowest = /slowest_unit_time_sec: (\d+)/.exec(stderr)?.[1] ?? "?";
+  const executions = /number_of_executed_units: *(\d+)/.exec(stderr)?.[1] ?? "?";
+  const slowest = /slowest_unit_time_sec: *(\d+)/.exec(stderr)?.[1] ?? "?";
   const edges = [...stderr.matchAll(/cov: (\d+)/g)].at(-1)?.[1] ?? "?";
   const counters = /\((\d+) inline 8-bit counters\)/.exec(stderr)?.[1] ?? "?";
   console.log(
