@@ -88,9 +88,9 @@ bool Jit::add_entry(const Cpu& cpu, const Block& block) {
   Region* region = cache_.find_inside(block, number);
   if (region == nullptr) return false;
   if (region->has_entry(number)) return true;
-  if (region->entries.size() + region->more_entries.size() >= options_.limits.entries) return false;
+  if (region->entries.size() >= options_.limits.entries) return false;
   ++counters_.late_entries;
-  region->more_entries.push_back(number);
+  region->add_entries(blocks_);
   if (!region->waiting) wait(cpu, *region);
   return true;
 }

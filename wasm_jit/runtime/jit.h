@@ -21,12 +21,11 @@ struct JitOptions {
   u64 batch_instructions = 1500;  // ... or so many instructions, which bounds the pause
   u64 patience = 500'000;         // ... or instructions since the first of them became hot
   RegionLimits limits;
-  i64 regrow = 400'000;  // exits to other code, after which a large region is grown from where they go
+  i64 regrow = 800'000;  // exits to other code, after which a large region is grown from where they go
   i64 indirect = 16;     // exits that one by an indirect jump or call counts for besides
   u32 sample = 16;       // one of so many of them is noted
-  u32 straddles = 200;   // failed checks of spans, after which a region is translated without them
-  RegionLimits large{
-      .blocks = 150, .instructions = 1500, .entries = 48, .indirect = true, .share = 1'000'000};
+  u32 straddles = 2000;  // failed checks of spans, after which a region is translated without them
+  RegionLimits large{.blocks = 80, .instructions = 600, .entries = 48, .indirect = true, .share = 1'000'000};
   u64 max_bytes = 24u << 20;  // of live modules; beyond, the oldest go
   u32 max_modules = 4000;
   u64 max_instructions = 400'000;  // copied into live regions

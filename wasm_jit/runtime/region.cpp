@@ -243,6 +243,7 @@ std::unique_ptr<Region> Grower::finish() {
     region->blocks.push_back({.block = &copy, .rip_delta = found.delta});
     const bool inside = region->blocks.size() > 1 && found.block->region == nullptr;
     if (inside) found.block->heat = std::max<i64>(1, thresholds_.of(found.block->physical) / kAgain);
+    copy.heat = found.block->heat;
   }
   add_targets(*region);
   for (const Found& found : taken_) {
@@ -262,6 +263,14 @@ bool Region::has_entry(u16 block) const {
     return std::find(list.begin(), list.end(), block) != list.end();
   };
   return has(entries) || has(more_entries);
+}
+
+void Region::add_entries(const BlockCache& cache) {
+  for (u16 i = 1; i < copies.size(); ++i) {
+    const Block* block = cache.find(copies[i].physical, copies[i].mode);
+    if (block == nullptr || block->region != nullptr || has_entry(i)) continue;
+    if (copies[i].heat - block->heat >= copies[i].heat / 4) more_entries.push_back(i);
+  }
 }
 
 void Region::take_entries() {
