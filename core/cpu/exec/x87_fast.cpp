@@ -39,7 +39,7 @@ u64 compute(CpuState& s, u32 operation, u64 a_significand, u32 a_exponent, u64 b
     case Compute::kAdd: result = add(context, a, b, (b_exponent & kFlipped) != 0); break;
     case Compute::kMultiply: result = float80::fast::multiply(context, a, b); break;
     case Compute::kDivide: result = float80::fast::divide(context, a, b); break;
-    case Compute::kSquareRoot: result = float80::square_root(context, a); break;
+    case Compute::kSquareRoot: result = float80::fast::square_root(context, a); break;
     case Compute::kRoundToInteger: result = float80::round_to_integer(context, a); break;
     case Compute::kCompare: codes = codes_of(float80::compare(context, a, b)); break;
     case Compute::kCompareQuiet: codes = codes_of(float80::compare_quiet(context, a, b)); break;

@@ -128,4 +128,18 @@ inline Float80 divide(FpContext& context, Float80 a, Float80 b) {
   return float80::divide(context, a, b);
 }
 
+// As float80::square_root() prepares the radicand.
+inline Float80 square_root(FpContext& context, Float80 a) {
+  Float80 result;
+  if (is_default_mode(context) && is_normal(a) && !a.sign()) {
+    const i32 power = a.exponent() - kBias;
+    const bool odd = (power & 1) != 0;
+    const wide::SquareRoot root =
+        wide::square_root(odd ? a.mantissa : a.mantissa >> 1, odd ? 0 : a.mantissa << 63);
+    const u64 low = root.above_half ? kIntegerBit | 1 : root.exact ? 0 : 1;
+    if (round_nearest(context, 0, (power - (odd ? 1 : 0)) / 2 + kBias, root.root, low, result)) return result;
+  }
+  return float80::square_root(context, a);
+}
+
 }  // namespace lapwing::float80::fast
