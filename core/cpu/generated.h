@@ -33,7 +33,7 @@ struct GeneratedView {
   alignas(8) u64 flag_r = 0;
   alignas(8) u32 flag_c = 0;
   alignas(8) u64 span_address = 0;  // where the last check for several accesses began
-  alignas(8) u32 x87_high = 0;  // second result of x87::compute()
+  alignas(8) u32 x87_high = 0;      // second result of x87::compute()
 };
 
 // What the interpreter does when generated code has ended.
