@@ -90,8 +90,8 @@ constexpr bool is_near_boundary(u64 rip, u64 reach = kBoundaryReach) {
   return (rip << 16) - (1ull << 63) + (reach << 16) < reach << 17;
 }
 
-// Whether a region can go on behind `op`, be it one that asks for the run loop.
-bool goes_on_behind(Op op);
+// Whether a region can go on behind an instruction, be it one that asks for the run loop.
+bool goes_on_behind(const Instruction& in);
 
 class ModuleBuilder;
 struct Listing;

@@ -132,6 +132,17 @@ void Cpu::retire_executed() {
   slice_budget_ = state.budget;
 }
 
+// The clock was charged for an access that changed nothing else, by the instruction that is executing: the
+// slice goes on, but no further than to the next deadline.
+void Cpu::keep_slice() {
+  const u64 left = clock.instructions_until(clock.next_deadline());
+  if (left <= 1 || beyond_ != 0 || trace.wants_drain()) return;
+  const i64 excess = left > static_cast<u64>(state.budget) ? 0 : state.budget - static_cast<i64>(left - 1);
+  state.budget -= excess;
+  slice_budget_ -= excess;
+  epoch_ = clock.epoch();
+}
+
 void Cpu::sync_time(const Instruction& in) {
   trace.set_executing(static_cast<u8>(index), current_rip(in));
   // The block was charged whole at its entry; `in` and what follows it has not retired yet.
@@ -285,13 +296,14 @@ void Cpu::step() {
   const Op op = scratch_[0].op;
   const bool repeats = is_repeated_string(scratch_[0]);
   // What the shadow held back comes after one iteration of a repeated string, however long the slice is.
-  const i64 beyond = in_shadow ? state.budget - 1 : 0;
-  state.budget -= beyond;
-  slice_budget_ -= beyond;
+  beyond_ = in_shadow ? state.budget - 1 : 0;
+  state.budget -= beyond_;
+  slice_budget_ -= beyond_;
   const bool done =
       Interpreter::run(*this, scratch_block_.get()) == Interpreter::End::kLeave || slow_completed_;
-  state.budget += beyond;
-  slice_budget_ += beyond;
+  state.budget += beyond_;
+  slice_budget_ += beyond_;
+  beyond_ = 0;
   if (!done) return;
   // RF lasts until the instruction after the one that set it has completed, with all its iterations.
   const bool unfinished = repeats && state.rip == start;

@@ -242,6 +242,7 @@ class Cpu final : public CpuPins, public Saveable {
   bool fetch_address(u64& linear);
   bool find_second_page(u64 linear, u64& second_page);
   void retire_executed();
+  void keep_slice();
   void refresh_stamp();
   void restore_write_tag(u64 linear, AccessMode mode, const u8* page);
   bool locate(u64 linear, unsigned size, AccessType type, bool stack, AccessMode mode, HostPointer& out);
@@ -274,6 +275,7 @@ class Cpu final : public CpuPins, public Saveable {
   u64 seen_invalidations_ = 0;
   u64 seen_fetch_generation_ = 0;
   u64 epoch_ = 0;         // the clock's when run() began
+  i64 beyond_ = 0;        // of the budget, what step() keeps back
   i64 slice_budget_ = 0;  // state.budget at the last clock synchronisation
   const Block* block_ = nullptr;
   Instruction scratch_[2];  // the instruction that step() runs, and its closing pseudo-instruction

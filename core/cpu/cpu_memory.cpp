@@ -71,17 +71,19 @@ void Cpu::update_mode() {
   rip_mask_ = code64 ? ~0ull : 0xFFFFFFFF;
   linear_mask_ = rip_mask_;
   simple_segments_ = code64 ? 0xFF : 0;
-  bool flat = true;
-  for (const Seg seg : {kEs, kSs, kDs, kFs, kGs}) {
-    const bool simple = is_simple_data(state.seg[seg]);
-    if (simple) simple_segments_ |= 1u << seg;
-    if (seg <= kDs) flat = flat && simple && state.seg[seg].base == 0;
+  bool flat = !code64;
+  if (!code64) {
+    for (const Seg seg : {kEs, kSs, kDs, kFs, kGs}) {
+      const bool simple = is_simple_data(state.seg[seg]);
+      if (simple) simple_segments_ |= 1u << seg;
+      if (seg <= kDs) flat = flat && simple && state.seg[seg].base == 0;
+    }
   }
   const SegmentRegister& ss = state.seg[kSs];
   state.stack_mask = code64 ? ~0ull : (ss.big() ? 0xFFFFFFFFull : 0xFFFFull);
   const SegmentRegister& cs = state.seg[kCs];
   mode_ = ModeKey{.code_size = static_cast<u8>(code64 ? 8 : (cs.big() ? 4 : 2)),
-                  .flat = flat && !code64,
+                  .flat = flat,
                   .user = user,
                   .checked = !code64 && cs.limit != 0xFFFFFFFF,
                   .wide_stack = state.stack_mask != 0xFFFF,
@@ -213,6 +215,10 @@ void Cpu::mmio_transfer(u64 physical, u8* data, unsigned size, bool write) {
   } else {
     retire_executed();
   }
+  // What happens inside the local APIC when its registers are read or TPR is written concerns this CPU alone.
+  constexpr u64 kTaskPriority = 0x80;
+  const bool own = page_of(physical) == unit_->mmio_page() && block_ != nullptr &&
+                   (!write || (physical & kPageMask) == kTaskPriority) && clock.epoch() == epoch_;
   while (size > 0) {
     // Device windows take 1, 2, 4 or 8 bytes at a time.
     unsigned piece = std::bit_floor(size > 8 ? 8u : size);
@@ -235,7 +241,9 @@ void Cpu::mmio_transfer(u64 physical, u8* data, unsigned size, bool write) {
     data += piece;
     size -= piece;
   }
+  const bool unplanned = clock.epoch() != epoch_;
   clock.charge(kIoChargeNs);
+  if (own && !unplanned) keep_slice();
 }
 
 bool Cpu::transfer_piece(u64 linear, u8* data, unsigned size, bool write, bool stack, AccessMode mode) {

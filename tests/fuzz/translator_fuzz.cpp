@@ -40,11 +40,12 @@ class Translations final : public GeneratedCode {
 
   RegionLimits limits;
   TargetProfile profile;
+  Thresholds thresholds{kThreshold};
   u32 listing_parts = 0;
 
   GeneratedEnd run(Cpu&, Block&) override { std::abort(); }
   void hot(Cpu& cpu, Block& block) override {
-    std::unique_ptr<Region> region = grow_region(cpu, blocks_, profile, block, kThreshold, limits);
+    std::unique_ptr<Region> region = grow_region(cpu, blocks_, profile, block, thresholds, limits);
     if (region == nullptr) return;
     Region* const regions[] = {region.get()};
     std::vector<Region*> translated;

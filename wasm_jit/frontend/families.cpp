@@ -35,8 +35,9 @@ Family family_of(Op op) {
 
 namespace lapwing {
 
-bool goes_on_behind(Op op) {
-  return (op_info(op).attributes & kAttrBranch) == 0 && jit::family_of(op) != nullptr;
+bool goes_on_behind(const Instruction& in) {
+  if (in.op == Op::MOV_TO_CR) return jit::keeps_translations(in);
+  return (op_info(in.op).attributes & kAttrBranch) == 0 && jit::family_of(in.op) != nullptr;
 }
 
 }  // namespace lapwing

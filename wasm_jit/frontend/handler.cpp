@@ -218,6 +218,7 @@ bool has_rm(Op op) {
     case Op::MOV_TO_SEG:
     case Op::MOV_FROM_SEG:
     case Op::MOV_FROM_CR:
+    case Op::MOV_TO_CR:
     case Op::CMPXCHG8B:
     case Op::CMPXCHG16B:
     case Op::RDFSBASE:
@@ -234,6 +235,7 @@ bool has_rm(Op op) {
 
 // System and other rare instructions that do not branch.
 bool general_handler(Translator& t, const Instruction& in) {
+  if (in.op == Op::MOV_TO_CR && !keeps_translations(in)) return false;
   Touched touched = touched_by(in.op);
   u16 read = touched.registers;
   if (has_rm(in.op) && in.rm_is_memory()) {

@@ -217,5 +217,9 @@ class Translator {
 // A family's function: false = it cannot; nothing with an effect has been appended.
 using Family = bool (*)(Translator& t, const Instruction& in);
 Family family_of(Op op);
+// Of MOV to a control register: not CR3 or CR4.
+inline bool keeps_translations(const Instruction& in) {
+  return in.reg != 3 && in.reg != 4;
+}
 
 }  // namespace lapwing::jit

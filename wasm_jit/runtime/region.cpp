@@ -17,8 +17,8 @@ const Instruction& last_of(const Block& block) {
   return block.first[block.count - 1];
 }
 
-bool ends_region(Op op) {
-  return (op_info(op).attributes & (kAttrLeave | kAttrEndBlock)) != 0 && !goes_on_behind(op);
+bool ends_region(const Instruction& last) {
+  return (op_info(last.op).attributes & (kAttrLeave | kAttrEndBlock)) != 0 && !goes_on_behind(last);
 }
 
 // How a block can be left for a place that is known in advance.
@@ -30,7 +30,7 @@ struct Exits {
 Exits exits_of(const Block& block) {
   const Instruction& last = last_of(block);
   const u16 attributes = op_info(last.op).attributes;
-  if (ends_region(last.op)) return {};
+  if (ends_region(last)) return {};
   const bool relative = last.form == Form::kJ && (last.operand_size == last.code_size || last.code_size == 8);
   switch (last.op) {
     case Op::JMP: return {.falls = false, .branches = relative};
@@ -179,7 +179,7 @@ std::vector<u16> Grower::find_entries() const {
   for (const Found& found : taken_) {
     if (entries.size() >= limits_.entries) break;
     const Instruction& last = last_of(*found.block);
-    if (last.op == Op::CALL || ends_region(last.op)) add(found.delta + found.block->bytes);
+    if (last.op == Op::CALL || ends_region(last)) add(found.delta + found.block->bytes);
     if (last.op == Op::CALL && last.form == Form::kJ) add(found.delta + static_cast<i64>(last.imm));
   }
   // Where other regions are entered, too: this one takes their place if it has all of them.
