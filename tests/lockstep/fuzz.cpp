@@ -114,6 +114,27 @@ void dispatch_code(Random& random, Piece& piece) {
   }
 }
 
+// Accesses by one register at small displacements, often near the end of its page; pushes and pops between
+// them.
+void frame_code(Random& random, Piece& piece, unsigned room) {
+  static constexpr u8 kBases[] = {3, 5, 6, 7};
+  static constexpr u8 kAccesses[] = {0x8B, 0x8B, 0x89, 0x89, 0x01, 0x03, 0x8A, 0x88, 0x39};
+  std::vector<u8>& code = piece.code;
+  const bool wide = piece.code_size == 8;
+  const u8 base = kBases[random.below(4)];
+  if (random.chance(60)) {
+    if (wide) code.push_back(0x48);
+    code.insert(code.end(), {0x81, static_cast<u8>(0xC8 | base), 0xC0, 0x0F, 0, 0});  // or base, 0xFC0
+  }
+  while (code.size() + 5 < room && !random.chance(8)) {
+    if (random.chance(15)) code.push_back(random.chance(50) ? 0x50 : 0x5A);  // push eax, pop edx
+    if (wide && random.chance(50)) code.push_back(0x48);
+    code.push_back(kAccesses[random.below(9)]);
+    code.push_back(static_cast<u8>(0x40 | random.below(2) << 4 | base));
+    code.push_back(static_cast<u8>(random.below(random.chance(70) ? 64 : 256)));
+  }
+}
+
 u64 pointer_into(Random& random) {
   switch (random.below(4)) {
     case 0: return kConstantBase + random.below(4096);
@@ -173,7 +194,9 @@ Piece Fuzzer::make_piece(Random& random, u64 address, unsigned room) const {
     dispatch_code(random, piece);
     return piece;
   }
-  if (kind < 50 || (kind < 85 && corpora_.empty())) {
+  if (piece.code_size != 2 && random.chance(10)) {
+    frame_code(random, piece, room);
+  } else if (kind < 50 || (kind < 85 && corpora_.empty())) {
     table_code(random, piece, room, kind < 12);
   } else if (kind < 85) {
     corpus_code(random, piece, room);

@@ -6,8 +6,11 @@
 #include "core/cpu/exec/alu.h"
 #include "core/cpu/exec/shift.h"
 #include "tests/unit/catch.h"
+#include "wasm_jit/ir/builder.h"
+#include "wasm_jit/ir/verifier.h"
 #include "wasm_jit/lazy_flags.h"
 #include "wasm_jit/passes/passes.h"
+#include "wasm_jit/translate.h"
 
 using namespace lapwing;
 using jit::BlockId;
@@ -189,4 +192,45 @@ TEST_CASE("structured_code_takes_the_same_ways_as_the_graph_from_every_entry") {
     }
   }
   CHECK(wrong == 0);
+}
+
+TEST_CASE("accesses_by_one_register_share_a_check_until_a_handler_may_change_what_is_mapped") {
+  Function function;
+  function.blocks.resize(1);
+  jit::Builder builder(function);
+  builder.start(function.blocks[0]);
+  const jit::Value base = builder.read(jit::kVarGpr + kRbx);
+  const auto at = [&](u64 offset) { return builder.binary(jit::IrOp::kAdd64, base, builder.c64(offset)); };
+  const jit::Value first = builder.guest_load(jit::Type::kI64, 8, at(16), 0x12);
+  builder.guest_store(8, at(static_cast<u64>(-8)), first, 0x22);
+  builder.guest_load(jit::Type::kI64, 8, at(jit::kMaxSpan + 16), 0x32);
+  builder.call_handler(0, 0);
+  builder.guest_load(jit::Type::kI64, 8, at(16), 0x42);
+  RegionSource source;
+  RegionBlock block;
+  const auto count = [&](jit::IrOp op) {
+    const auto& nodes = function.blocks[0].nodes;
+    return std::count_if(nodes.begin(), nodes.end(), [op](const jit::Node& node) { return node.op == op; });
+  };
+  SECTION("merged") {
+    source.blocks = std::span(&block, 1);
+    jit::merge_accesses(function, source);
+    CHECK(jit::verify(function).empty());
+    REQUIRE(count(jit::IrOp::kWriteSpan) == 1);
+    CHECK(count(jit::IrOp::kHostLoad) == 1);
+    CHECK(count(jit::IrOp::kHostStore) == 1);
+    CHECK(count(jit::IrOp::kGuestLoad) == 2);  // too far away; behind the handler
+    const auto& nodes = function.blocks[0].nodes;
+    const auto span = std::find_if(nodes.begin(), nodes.end(),
+                                   [](const jit::Node& node) { return node.op == jit::IrOp::kWriteSpan; });
+    CHECK(span->imm == 32);
+    CHECK(span->exit == exit_code(GeneratedExit::kSpan, 0, 1));
+  }
+  SECTION("kept apart") {
+    block.separate = true;
+    source.blocks = std::span(&block, 1);
+    jit::merge_accesses(function, source);
+    CHECK(count(jit::IrOp::kGuestLoad) == 3);
+    CHECK(count(jit::IrOp::kGuestStore) == 1);
+  }
 }
