@@ -79,9 +79,9 @@ void BlockCache::set_generated(GeneratedCode* generated) {
   generated_ = generated;
 }
 
-void BlockCache::set_region(Block& block, Region* region, u16 entry) {
+void BlockCache::set_region(Block& block, Region* region, const Block::RegionEntry& entry) {
   block.region = region;
-  block.region_entry = entry;
+  block.entry = entry;
   if (region != nullptr) block.heat = kHeatOfRegion;
 }
 

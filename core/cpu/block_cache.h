@@ -39,10 +39,16 @@ struct Block {
   u16 count = 0;        // instructions
   u16 bytes = 0;
   const Instruction* first = nullptr;  // count instructions and one closing pseudo-instruction
-  u16 region_entry = 0;                // where the block is entered there
   i64 heat = kNoHeat;                  // entries left until the block counts as hot
   Region* region = nullptr;            // generated code that starts here
   Block* hash_next = nullptr;
+  // How it is entered: beside the rest, so that going from region to region waits for few cache lines.
+  struct RegionEntry {
+    i64 delta = 0;  // of RIP from that of the region's first block
+    u32 slot = 0;   // of the region's function in the engine's table
+    u16 number = 0;
+  };
+  RegionEntry entry;
   // Successors seen lately, valid while the stamp equals the CPU's.
   struct Link {
     u64 rip = 0;
@@ -73,7 +79,7 @@ class BlockCache {
   // From here on blocks count their entries for `generated`; drops everything.
   void set_generated(GeneratedCode* generated);
   // Makes the interpreter enter `region` (nullptr: the block's instructions again) where it meets `block`.
-  static void set_region(Block& block, Region* region, u16 entry = 0);
+  static void set_region(Block& block, Region* region, const Block::RegionEntry& entry = {});
 
   Block* find(u64 physical, u32 mode) const {
     for (Block* block = buckets_[hash(physical)]; block != nullptr; block = block->hash_next) {

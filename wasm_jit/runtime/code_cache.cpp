@@ -46,7 +46,8 @@ void CodeCache::attach(Region& region, const BlockCache& blocks) {
     const Region* old = block->region;
     if (i > 0 && old != nullptr && old->generation >= region.generation && !region.contains(*old)) continue;
     region.entry_blocks[i] = block;
-    BlockCache::set_region(*block, &region, i);
+    BlockCache::set_region(*block, &region,
+                           {.delta = region.entry_deltas[i], .slot = region.slot, .number = i});
   }
 }
 

@@ -255,12 +255,12 @@ Block* Jit::successor(Cpu& cpu, Region& region, u64 entry_rip, Region::Successor
   return found;
 }
 
-u32 Jit::enter(const Region& region, CpuState& state) {
+u32 Jit::enter(u32 slot, CpuState& state) {
 #ifdef __wasm__
   using Function = u32 (*)(CpuState*);
-  return reinterpret_cast<Function>(region.slot)(&state);
+  return reinterpret_cast<Function>(slot)(&state);
 #else
-  return host_.call(region.slot, state);
+  return host_.call(slot, state);
 #endif
 }
 
@@ -344,8 +344,8 @@ GeneratedEnd Jit::run(Cpu& cpu, Block& first) {
   } else {
     Region& region = *first.region;
     cpu.state.budget -= first.count;
-    end = at_instruction(cpu, region, region.origin(cpu.state.rip, first.region_entry),
-                         region.entries[first.region_entry], 0);
+    const u64 entry_rip = cpu.state.rip - static_cast<u64>(first.entry.delta);
+    end = at_instruction(cpu, region, entry_rip, region.entries[first.entry.number], 0);
   }
   settle_flags(cpu.state, cpu.view);
   return end;
@@ -356,16 +356,16 @@ GeneratedEnd Jit::run_regions(Cpu& cpu, Block& first) {
   Block* block = &first;
   GeneratedEnd end{};
   for (;;) {
-    Region& region = *block->region;
-    const u64 entry_rip = region.origin(s.rip, block->region_entry);
+    const u64 entry_rip = s.rip - static_cast<u64>(block->entry.delta);
     s.rip = entry_rip;
-    cpu.view.region_entry = block->region_entry;
+    cpu.view.region_entry = block->entry.number;
+    Region& region = *block->region;
     if (options_.list != 0) [[unlikely]] {
       settle_flags(s, cpu.view);
       note_entry(region, s);
     }
     const i64 budget = s.budget;
-    const u32 code = enter(region, s);
+    const u32 code = enter(block->entry.slot, s);
     counters_.generated_instructions += static_cast<u64>(budget - s.budget);
     const u32 kind = code & 15;
     const u32 index = (code >> 4) & 0xFFF;

@@ -73,7 +73,7 @@ class Jit final : public GeneratedCode {
   std::string interpreted_operations() const;
   static bool suits(const Cpu& cpu);
   GeneratedEnd run_regions(Cpu& cpu, Block& first);
-  u32 enter(const Region& region, CpuState& state);
+  u32 enter(u32 slot, CpuState& state);
 
   static constexpr unsigned kFrontEntries = 4096;
   static unsigned front_slot(u64 physical) {

@@ -53,8 +53,6 @@ struct Region {
   u64 rip_of(u64 entry_rip, u32 block, u32 index) const;
   u64 physical() const { return copies[0].physical; }
   const Block& entry_copy(std::size_t entry) const { return copies[entries[entry]]; }
-  // RIP of block 0 when the region is entered at RIP by that entry; not wrapped.
-  u64 origin(u64 rip, u32 entry) const { return rip - static_cast<u64>(entry_deltas[entry]); }
   // Whether all of `other`'s blocks are among its own.
   bool contains(const Region& other) const;
   // Whether a block has bytes in [begin, end), guest-physical.
