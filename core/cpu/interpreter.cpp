@@ -82,7 +82,7 @@ block_end:
     goto enter;
   }
 
-generated : {
+generated: {
   block->heat = kHeatOfRegion;
   const GeneratedEnd end = cpu.generated_->run(cpu, *block);
   stamp = cpu.link_stamp();
